@@ -1,0 +1,139 @@
+//! The names of things: question codes people read aloud, and ids that make repeats harmless.
+//!
+//! **Invariant:** every id is derived from the input that caused it. Nothing here is random, so
+//! handling the same input twice gives the same ids.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::desk::post::PostId;
+
+/// Letters and digits of codes, without those that look or sound alike (0 and O, 1, I and L, 5 and S,
+/// 2 and Z, 8 and B, U and V) and without vowels, so that no code spells a word.
+const CODE_LETTERS: &[u8; 15] = b"CDFGHJKMNPQRTWX";
+const CODE_DIGITS: &[u8; 5] = b"34679";
+
+/// How many codes of each length are tried before a longer one is taken.
+const CODES_PER_LENGTH: usize = 8;
+
+/// The short code of a question, such as `K7Q4`: letters and digits in turn, easy to read aloud.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Code(String);
+
+impl Code {
+    /// Reads a code as people write it: in any case, with a `#` or spaces around it.
+    pub fn parse(text: &str) -> Option<Code> {
+        let code = text.trim().trim_start_matches('#').to_ascii_uppercase();
+        let long_enough = matches!(code.len(), 4 | 6 | 8 | 10 | 12);
+        let alternates = code.bytes().enumerate().all(|(at, byte)| {
+            if at % 2 == 0 { CODE_LETTERS.contains(&byte) } else { CODE_DIGITS.contains(&byte) }
+        });
+        (long_enough && alternates).then_some(Code(code))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Codes for the question that this input starts, the shortest first: 5,625 of four signs,
+    /// then longer ones. The first one that is free is to be used.
+    pub fn candidates(input: &InputId) -> impl Iterator<Item = Code> + '_ {
+        (0..CODES_PER_LENGTH * 5).map(|turn| {
+            let pairs = 2 + turn / CODES_PER_LENGTH;
+            let digest = Sha256::digest(format!("code {turn} {}", input.as_str()));
+            let code = digest.chunks(2).take(pairs).flat_map(|pair| {
+                let letter = CODE_LETTERS[usize::from(pair[0]) % CODE_LETTERS.len()];
+                let digit = CODE_DIGITS[usize::from(pair[1]) % CODE_DIGITS.len()];
+                [char::from(letter), char::from(digit)]
+            });
+            Code(code.collect())
+        })
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> String {
+        code.0
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Code, String> {
+        Code::parse(&text).ok_or_else(|| "not a question code".to_owned())
+    }
+}
+
+/// What makes an input the same input when it arrives again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InputId(String);
+
+impl InputId {
+    /// A post takes effect once, however often its network shows it.
+    pub fn of_post(post: &PostId) -> InputId {
+        InputId(format!("post:{}", post.key()))
+    }
+
+    /// Any other input: `kind` names the kind, `name` the one among its kind.
+    pub fn new(kind: &str, name: impl fmt::Display) -> InputId {
+        InputId(format!("{kind}:{name}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for InputId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.0.split(':').next().unwrap_or_default();
+        write!(f, "{kind}:[…]")
+    }
+}
+
+/// The id of an outgoing letter: 32 hexadecimal digits, derived from its input and its place among
+/// the letters of that input.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LetterId(String);
+
+impl LetterId {
+    /// The id of the letter number `turn` that `input` causes.
+    pub fn derive(input: &InputId, turn: usize) -> LetterId {
+        let digest = Sha256::digest(format!("letter {turn} {}", input.as_str()));
+        LetterId(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

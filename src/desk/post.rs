@@ -1,0 +1,248 @@
+//! The words of the social web, as all networks share them: account, post, visibility, thread.
+//!
+//! **Invariant:** nothing here knows how a particular network writes these things down; a
+//! connector turns its wire format into a [`Post`] before the desk sees it. `Debug` of anything
+//! that belongs to a person never prints it, so that a log line cannot leak it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A network the desk can work on. A closed family: a new network is one variant and one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// The built-in network in the browser, for trying the desk and for tests.
+    Sandbox,
+    /// Bluesky, or any other service that speaks the AT Protocol.
+    Bluesky,
+}
+
+impl Network {
+    /// Every network, in the order in which they are shown.
+    pub const ALL: [Network; 2] = [Network::Sandbox, Network::Bluesky];
+
+    /// The name used in configuration, on the command line and in stored keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Sandbox => "sandbox",
+            Network::Bluesky => "bluesky",
+        }
+    }
+
+    /// The network with this name, if there is one.
+    pub fn named(name: &str) -> Option<Network> {
+        Network::ALL.into_iter().find(|network| network.name() == name)
+    }
+
+    /// Whether the desk can write to one person there without anybody else reading it.
+    ///
+    /// Bluesky has direct messages, but the desk does not speak its chat service yet. Until it
+    /// does, nothing private is ever sent there.
+    pub fn carries_private(self) -> bool {
+        match self {
+            Network::Sandbox => true,
+            Network::Bluesky => false,
+        }
+    }
+
+    /// How long one post may be there.
+    pub fn limits(self) -> TextLimits {
+        match self {
+            Network::Sandbox => TextLimits { graphemes_max: 500, bytes_max: 5_000 },
+            // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
+            Network::Bluesky => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The largest text one post of a network can hold. Both limits hold at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextLimits {
+    /// In extended grapheme clusters: what a reader counts as characters.
+    pub graphemes_max: usize,
+    /// In bytes of UTF-8.
+    pub bytes_max: usize,
+}
+
+/// Who can see a post. Ordered from the narrowest to the widest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Only the people the post is addressed to.
+    Direct,
+    /// The author's followers.
+    Followers,
+    /// Everybody who has the address, but in no timeline.
+    Unlisted,
+    /// Everybody.
+    Public,
+}
+
+impl Visibility {
+    /// Whether a post of this visibility must be handled as a confidence between two people.
+    pub fn is_private(self) -> bool {
+        self <= Visibility::Followers
+    }
+}
+
+/// Text that belongs to a person. Stored as it is, but never printed by `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Confidential(String);
+
+impl Confidential {
+    /// Wraps a text so that it cannot slip into a log line.
+    pub fn new(text: impl Into<String>) -> Confidential {
+        Confidential(text.into())
+    }
+
+    /// The text itself. Each call is a place to look at when confidentiality is reviewed.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Confidential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+/// The lasting identity of an account: what stays when a person changes their handle.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountId {
+    pub network: Network,
+    /// A DID on Bluesky, the handle on the sandbox.
+    pub id: String,
+}
+
+impl AccountId {
+    pub fn new(network: Network, id: impl Into<String>) -> AccountId {
+        AccountId { network, id: id.into() }
+    }
+
+    /// The form used as a key: `network:id`.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.network, self.id)
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[account]", self.network)
+    }
+}
+
+/// An account as seen in a post.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: AccountId,
+    /// The name people type after `@`, without the `@`.
+    pub handle: String,
+    /// Whether the network or the account itself says that it is automated.
+    #[serde(default)]
+    pub bot: bool,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.id)
+    }
+}
+
+/// One post on one network.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PostId {
+    pub network: Network,
+    /// What the network calls it: an `at://` address on Bluesky, a number on the sandbox.
+    pub id: String,
+}
+
+impl PostId {
+    pub fn new(network: Network, id: impl Into<String>) -> PostId {
+        PostId { network, id: id.into() }
+    }
+
+    /// The form used as a key: `network:id`.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.network, self.id)
+    }
+}
+
+// An `at://` address holds its author's DID, so the id of a post names a person as well.
+impl fmt::Debug for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[post]", self.network)
+    }
+}
+
+/// A post as a network wants it named when something is attached to it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    pub id: String,
+    /// The content hash (`cid`) that the AT Protocol asks for; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl fmt::Debug for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[post]")
+    }
+}
+
+/// Where a reply to a post attaches: to the post itself, in the thread that began at `root`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub network: Network,
+    pub post: Anchor,
+    pub root: Anchor,
+}
+
+impl Place {
+    /// The place of a post that starts its own thread.
+    pub fn top(network: Network, post: Anchor) -> Place {
+        Place { network, root: post.clone(), post }
+    }
+
+    /// The post itself.
+    pub fn post_id(&self) -> PostId {
+        PostId::new(self.network, self.post.id.clone())
+    }
+}
+
+/// One incoming post, cut out of its network's form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Post {
+    /// The post itself, and where a reply to it attaches.
+    pub place: Place,
+    pub author: Account,
+    /// Plain text. The desk's own mention is removed, shortened links are written out, HTML is gone.
+    pub text: Confidential,
+    /// Whether the author named the desk in the text or wrote to it directly. `false` for a plain
+    /// reply below one of the desk's posts.
+    pub addressed: bool,
+    /// Everybody else the text mentions; the desk is not among them.
+    pub mentions: Vec<Account>,
+    pub visibility: Visibility,
+    /// The post this one replies to.
+    pub in_reply_to: Option<PostId>,
+    /// The language the author or their client declared: a BCP 47 tag such as `en`.
+    pub language: Option<String>,
+    /// When the network saw it. An author's own clock is not trusted.
+    pub seen_at: Timestamp,
+}
+
+impl Post {
+    pub fn id(&self) -> PostId {
+        self.place.post_id()
+    }
+}

@@ -1,0 +1,283 @@
+//! One question, from the mention that brought it to its end.
+//!
+//! **Invariant:** [`State::after`] is the only place that knows which transitions are legal, and a
+//! question that is not at its end always has a timer or an owner ([`Question::is_looked_after`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::desk::ids::{Code, InputId, LetterId};
+use crate::desk::post::{Account, AccountId, Confidential, Place, PostId, Visibility};
+use crate::subjects::SubjectId;
+
+/// A reference question and all that the desk remembers of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    pub code: Code,
+    /// How often this question was stored; 0 for one that never was. A step made from an older
+    /// version is answered *stale* by the store.
+    pub version: u64,
+    pub patron: Account,
+    /// Who may see the question. No copy is ever visible to more.
+    pub visibility: Visibility,
+    /// The language the question is written in, where known.
+    pub language: Option<String>,
+    /// What was asked, with the details that came later, each on its own paragraph.
+    pub text: Confidential,
+    /// The patron's latest post: where the next reply to them attaches.
+    pub place: Place,
+    pub asked_at: Timestamp,
+    pub state: State,
+    /// The subjects it was found to belong to, best first, with the evidence.
+    pub subjects: Vec<FoundSubject>,
+    /// Which circle of librarians is being asked now.
+    pub rung: Rung,
+    /// Everybody who was asked, in the order of asking.
+    pub invitations: Vec<Invitation>,
+    /// What is to happen at which time unless something else happens first.
+    pub timers: BTreeMap<Reason, Timestamp>,
+    /// Posts by the desk about this question that are on a network, so that they can be deleted.
+    pub posts: Vec<PostId>,
+    /// When the desk wrote about this question within the last hour, for the cap on loops.
+    pub recent_letters: Vec<Timestamp>,
+}
+
+impl Question {
+    /// The librarian who has taken it, if somebody has.
+    pub fn owner(&self) -> Option<&AccountId> {
+        match &self.state {
+            State::Claimed { by } | State::Interview { by } | State::Answered { by } => Some(by),
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => None,
+        }
+    }
+
+    /// The newest invitation to this account.
+    pub fn invitation(&self, librarian: &AccountId) -> Option<&Invitation> {
+        self.invitations.iter().rev().find(|invitation| invitation.librarian.id == *librarian)
+    }
+
+    /// Whether it has ended, or somebody or some timer will move it on.
+    pub fn is_looked_after(&self) -> bool {
+        self.state.is_final() || !self.timers.is_empty() || self.owner().is_some()
+    }
+
+    /// Whether this account has a part in it: as its patron or as somebody who was asked.
+    pub fn involves(&self, account: &AccountId) -> bool {
+        self.patron.id == *account || self.invitation(account).is_some()
+    }
+}
+
+/// Where a question stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum State {
+    /// A librarian is being looked for.
+    Seeking,
+    /// A librarian works on it.
+    Claimed { by: AccountId },
+    /// The librarian asked the patron something (the reference interview) and waits for the reply.
+    Interview { by: AccountId },
+    /// The patron has an answer; thanks and follow-ups are still welcome.
+    Answered { by: AccountId },
+    /// Answered and at its end.
+    Closed,
+    /// Nobody was found, and the patron was told so. An answer may still come late.
+    Unanswered,
+    /// The patron or the coordinator took it back.
+    Withdrawn,
+}
+
+/// What can happen to a question's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A librarian takes it.
+    Claim { by: AccountId },
+    /// The owner lets it go: by passing, referring, leaving, or not being heard of.
+    Release,
+    /// The owner asks the patron something.
+    Ask,
+    /// The patron replied to the owner's question.
+    Reply,
+    /// A librarian answers, claiming it by that where nobody had.
+    Answer { by: AccountId },
+    /// The conversation is over.
+    Close,
+    /// Nobody was found.
+    GiveUp,
+    /// The patron or the coordinator takes it back.
+    Withdraw,
+}
+
+impl State {
+    /// The state after `event`, or `None` where the event is not possible. This is the whole table
+    /// of legal transitions.
+    pub fn after(&self, event: Event) -> Option<State> {
+        use State::{Answered, Claimed, Closed, Interview, Seeking, Unanswered, Withdrawn};
+        match (self, event) {
+            (Seeking | Unanswered, Event::Claim { by }) => Some(Claimed { by }),
+            (Claimed { .. } | Interview { .. }, Event::Release) => Some(Seeking),
+            (Claimed { by }, Event::Ask) => Some(Interview { by: by.clone() }),
+            (Interview { by }, Event::Ask) => Some(Interview { by: by.clone() }),
+            (Answered { by }, Event::Ask) => Some(Interview { by: by.clone() }),
+            (Interview { by }, Event::Reply) => Some(Claimed { by: by.clone() }),
+            (Seeking | Unanswered, Event::Answer { by }) => Some(Answered { by }),
+            (Claimed { by } | Interview { by } | Answered { by }, Event::Answer { by: who }) => {
+                (*by == who).then(|| Answered { by: by.clone() })
+            }
+            (Answered { .. } | Claimed { .. } | Interview { .. }, Event::Close) => Some(Closed),
+            (Seeking, Event::Close) => Some(Withdrawn),
+            (Seeking, Event::GiveUp) => Some(Unanswered),
+            (Seeking | Claimed { .. } | Interview { .. } | Unanswered, Event::Withdraw) => Some(Withdrawn),
+            (Answered { .. }, Event::Withdraw) => Some(Closed),
+            (Closed | Withdrawn, _) => None,
+            (_, _) => None,
+        }
+    }
+
+    /// Whether nothing more is going to happen unless somebody speaks.
+    pub fn is_final(&self) -> bool {
+        match self {
+            State::Closed | State::Unanswered | State::Withdrawn => true,
+            State::Seeking | State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
+                false
+            }
+        }
+    }
+
+    /// The word for it in commands and pages.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Seeking => "seeking",
+            State::Claimed { .. } => "claimed",
+            State::Interview { .. } => "interview",
+            State::Answered { .. } => "answered",
+            State::Closed => "closed",
+            State::Unanswered => "unanswered",
+            State::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Why the desk will look at a question again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nobody claimed it in time: ask the next librarians.
+    AskNext,
+    /// It has been looked for long enough: tell the patron honestly.
+    GiveUp,
+    /// The owner has been silent: remind them before letting go.
+    RemindOwner,
+    /// The owner stayed silent: let go and ask others.
+    ReleaseClaim,
+    /// The patron did not reply to the interview: close with a word.
+    InterviewOver,
+    /// The answered conversation has been quiet: close it.
+    CloseQuiet,
+    /// The time for which closed questions are kept is over: erase it.
+    Erase,
+}
+
+impl Reason {
+    /// The name used in stored keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::AskNext => "ask_next",
+            Reason::GiveUp => "give_up",
+            Reason::RemindOwner => "remind_owner",
+            Reason::ReleaseClaim => "release_claim",
+            Reason::InterviewOver => "interview_over",
+            Reason::CloseQuiet => "close_quiet",
+            Reason::Erase => "erase",
+        }
+    }
+}
+
+/// A subject a question was found to belong to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundSubject {
+    pub subject: SubjectId,
+    /// From 0 to 1.
+    pub confidence: f64,
+    /// The terms of its rule file that matched, as the rule file writes them.
+    pub because: Vec<String>,
+}
+
+/// Which circle of librarians is being asked. Each circle is wider than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// Librarians of the question's own subjects.
+    Specialists,
+    /// Librarians of the parent subjects.
+    Parents,
+    /// Librarians who take any question.
+    Generalists,
+}
+
+/// One re-post of the question to one librarian.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    pub librarian: Account,
+    /// The first letter of the re-post.
+    pub letter: LetterId,
+    pub sent_at: Timestamp,
+    pub fate: Fate,
+    /// Why this librarian: which subject they opted in to.
+    pub why: Why,
+    /// The librarian's latest post about it: where a word to them attaches.
+    pub place: Option<Place>,
+}
+
+/// What became of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    Waiting,
+    Claimed,
+    Passed,
+    /// Somebody else took the question, or time passed.
+    Lapsed,
+    /// The invitation could not be delivered.
+    Undelivered,
+}
+
+/// Why a librarian was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Why {
+    /// They opted in to this subject of the question.
+    Subject { subject: SubjectId },
+    /// They opted in to the parent of a subject of the question.
+    Parent { subject: SubjectId },
+    /// They take any question.
+    Generalist,
+    /// A colleague referred it to them.
+    Referred,
+    /// The coordinator gave it to them.
+    Assigned,
+}
+
+/// One line of a question's history: what happened, never anybody's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub code: Code,
+    pub at: Timestamp,
+    /// The input that caused it.
+    pub input: InputId,
+    /// What happened, in words that name no patron and quote nobody.
+    pub what: String,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rung::Specialists => "specialists",
+            Rung::Parents => "librarians of the wider subject",
+            Rung::Generalists => "generalists",
+        })
+    }
+}

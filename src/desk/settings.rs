@@ -1,0 +1,69 @@
+//! What a coordinator can set about the desk's behaviour, checked and ready to use.
+//!
+//! **Invariant:** plain values only. Where they come from is `config`'s business.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use crate::desk::post::{Account, Network};
+
+/// How the desk behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What the desk calls itself.
+    pub name: String,
+    /// Whom to ask about the desk: shown in help and in the privacy notice.
+    pub contact: Option<String>,
+    /// The language the desk speaks: a BCP 47 tag.
+    pub language: String,
+    /// The desk's own account on each network that is in use.
+    pub accounts: BTreeMap<Network, Account>,
+    /// How many librarians are asked at a time.
+    pub invite_at_once: usize,
+    /// How long they have before the next ones are asked.
+    pub ask_next_after: SignedDuration,
+    /// How long a librarian is looked for in all.
+    pub give_up_after: SignedDuration,
+    /// How long a claimed question may be silent before its owner is reminded.
+    pub remind_after: SignedDuration,
+    /// How long after the reminder it is given to others.
+    pub release_after: SignedDuration,
+    /// How long a patron has to reply to a librarian's question.
+    pub interview_for: SignedDuration,
+    /// How long after the answer a quiet conversation stays open.
+    pub close_after: SignedDuration,
+    /// How long an ended question is kept before it is erased.
+    pub keep_for: SignedDuration,
+    /// How many open questions a librarian has at most unless they say otherwise.
+    pub default_limit: u32,
+    /// How many replies to one person the desk makes in an hour.
+    pub replies_per_person_hour: usize,
+    /// How many letters about one question the desk makes in an hour.
+    pub letters_per_question_hour: usize,
+    /// A post that mentions more accounts than this, the desk not counted, is no question.
+    pub mentions_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: "the reference desk".to_owned(),
+            contact: None,
+            language: "en".to_owned(),
+            accounts: BTreeMap::new(),
+            invite_at_once: 2,
+            ask_next_after: SignedDuration::from_mins(10),
+            give_up_after: SignedDuration::from_hours(48),
+            remind_after: SignedDuration::from_hours(12),
+            release_after: SignedDuration::from_hours(6),
+            interview_for: SignedDuration::from_hours(72),
+            close_after: SignedDuration::from_hours(72),
+            keep_for: SignedDuration::from_hours(30 * 24),
+            default_limit: 3,
+            replies_per_person_hour: 20,
+            letters_per_question_hour: 40,
+            mentions_max: 5,
+        }
+    }
+}

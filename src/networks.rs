@@ -1,0 +1,83 @@
+//! Talking to networks: one contract, one file for each network.
+//!
+//! **The contract.** A connector
+//! - reads posts with [`Connector::fetch`] from a cursor that the caller stores; it may show a post
+//!   more than once and never loses one, and one broken item never hides the others;
+//! - sends a letter with [`Connector::send`] and says truly what came of it ([`Failure`]); sending
+//!   the same letter again is the same bytes with the same key;
+//! - finds out with [`Connector::look`] whether a letter whose sending ended unsure is there;
+//! - never shows a post to more people than the letter says, and notifies nobody whom the letter
+//!   does not mention.
+//!
+//! **Invariant:** a connector decides nothing about questions, keeps nothing but its session, and
+//! never writes a text, a handle or a token to a log or an error.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::desk::letter::Refusal;
+use crate::desk::{Letter, Network, Place, Post};
+
+/// One page of incoming posts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Oldest first.
+    pub posts: Vec<Post>,
+    /// To be stored once all of `posts` have been committed, and given to the next fetch.
+    pub cursor: Option<String>,
+    /// Whether there is more to fetch right away.
+    pub more: bool,
+    /// How many items could not be understood and were left out.
+    pub unreadable: usize,
+}
+
+/// A letter ready for the wire: what it replies to is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    pub letter: Letter,
+    /// The place that the letter's `reply_to` names; `None` for a post that starts a thread and for
+    /// a deletion.
+    pub reply_to: Option<Place>,
+}
+
+/// Why a network call did not do what was asked: each variant tells the caller what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nothing happened, and the network says when to come back (rate limits).
+    #[error("the network asks to wait {} s", .after.as_secs())]
+    Later { after: Duration },
+    /// Nothing happened; try again in a while.
+    #[error("the network cannot be reached or is out of order: {0}")]
+    Transient(&'static str),
+    /// It may have happened: look before repeating. Only sending fails like this.
+    #[error("nobody knows whether the network took it: {0}")]
+    Unsure(&'static str),
+    /// The account cannot be used: stop, and tell the coordinator what to mend.
+    #[error("the account cannot be used: {0}")]
+    AccountDead(&'static str),
+    /// It will never happen.
+    #[error("the network refused it: {0:?}")]
+    Refused(Refusal),
+}
+
+/// What `network check` found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    pub network: Network,
+    /// The desk's account there, once known.
+    pub account: Option<String>,
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What was checked, such as `log-in`.
+    pub what: &'static str,
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What to do about it, where it is not in order.
+    pub mend: Option<String>,
+}
