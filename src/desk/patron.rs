@@ -271,6 +271,7 @@ fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<
     };
     classification
         .chosen()
+        .iter()
         .map(|ranked| FoundSubject {
             subject: ranked.id.clone(),
             confidence: ranked.confidence,

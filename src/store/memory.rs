@@ -335,12 +335,12 @@ impl Tables {
         for code in &step.erase {
             self.erase(code);
         }
+        for account in &step.forget {
+            self.forget(account);
+        }
         for (turn, letter) in (0..).zip(step.letters) {
             let delivery = rows::first_delivery(&letter);
             self.put_letter(Kept { letter, turn, delivery });
-        }
-        for account in &step.forget {
-            self.people.remove(&account.key());
         }
         self.seen.insert(step.input, step.at);
     }
@@ -409,10 +409,21 @@ impl Tables {
     fn erase(&mut self, code: &Code) {
         self.drop_question(code);
         self.journal.remove(code);
-        self.links.retain(|_, (_, link)| link.code != *code);
+        self.links.retain(|_, (_, link)| link.code.as_ref() != Some(code));
         for id in self.about.remove(code).into_iter().flatten() {
             self.letters.remove(&id);
             self.unsettled.remove(&id);
+        }
+    }
+
+    fn forget(&mut self, account: &AccountId) {
+        self.people.remove(&account.key());
+        self.links.retain(|_, (_, link)| link.with != *account);
+        let concerns = |letter: &Letter| letter.to.id == *account || letter.words_of.as_ref() == Some(account);
+        let theirs = self.letters.values().filter(|kept| concerns(&kept.letter));
+        let theirs: Vec<LetterId> = theirs.map(|kept| kept.letter.id.clone()).collect();
+        for id in &theirs {
+            self.drop_letter(id);
         }
     }
 
