@@ -1,0 +1,119 @@
+//! What all stores agree on about single rows: which rows there are, how large one may be, and what
+//! follows from a value without looking at anything else.
+//!
+//! **Invariant:** nothing here reads or writes a store.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::desk::letter::{Content, Delivery};
+use crate::desk::question::Entry;
+use crate::desk::{AccountId, Code, InputId, Letter, Link, Network, Person, PostId, Question, Step};
+use crate::store::StoreError;
+
+/// The largest row that is stored, as JSON. A question with a text of 100,000 bytes and a thousand
+/// invitations fits.
+pub const ROW_BYTES_MAX: usize = 1 << 20;
+
+/// One row of a store, as the archive writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "row")]
+pub(super) enum Row {
+    Question {
+        question: Box<Question>,
+    },
+    Person {
+        person: Box<Person>,
+    },
+    /// `turn` is the letter's place among the letters of its step.
+    Letter {
+        letter: Box<Letter>,
+        turn: u32,
+        delivery: Delivery,
+    },
+    Link {
+        post: PostId,
+        link: Link,
+    },
+    Entry {
+        entry: Entry,
+    },
+    Seen {
+        input: InputId,
+        at: Timestamp,
+    },
+    Cursor {
+        network: Network,
+        cursor: String,
+    },
+}
+
+/// What came before a step's new letter: nothing, so it waits from the time it was made.
+pub(super) fn first_delivery(letter: &Letter) -> Delivery {
+    Delivery::Waiting { not_before: letter.made_at, tries: 0 }
+}
+
+/// Everybody who has a part in the question: its patron and those who were asked.
+pub(super) fn involved(question: &Question) -> BTreeSet<&AccountId> {
+    let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
+    asked.chain([&question.patron.id]).collect()
+}
+
+/// The question whose posts this letter deletes, if that is done. Once the question is gone as well,
+/// nothing needs the letter any more.
+pub(super) fn done_deletion_about<'a>(letter: &'a Letter, delivery: &Delivery) -> Option<&'a Code> {
+    match (&letter.content, delivery) {
+        (Content::Delete { .. }, Delivery::Sent { .. }) => letter.about.as_ref(),
+        (Content::Delete { .. } | Content::Post { .. }, _) => None,
+    }
+}
+
+/// Refuses a row that is too large.
+pub(super) fn check_size(row: &'static str, bytes: usize) -> Result<(), StoreError> {
+    if bytes > ROW_BYTES_MAX { Err(StoreError::TooLarge { row, bytes }) } else { Ok(()) }
+}
+
+/// Refuses a step that holds a row that is too large.
+pub(super) fn check_sizes(step: &Step) -> Result<(), StoreError> {
+    for question in &step.questions {
+        check_size("a question", json_bytes(question))?;
+    }
+    for person in &step.people {
+        check_size("a person", json_bytes(person))?;
+    }
+    for letter in &step.letters {
+        check_size("a letter", json_bytes(letter))?;
+    }
+    for (post, link) in &step.links {
+        check_size("a link", json_bytes(&(post, link)))?;
+    }
+    for entry in &step.journal {
+        check_size("a line of a question's history", json_bytes(entry))?;
+    }
+    Ok(())
+}
+
+fn json_bytes(value: &impl Serialize) -> usize {
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0,
+        Err(_) => usize::MAX,
+    }
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
