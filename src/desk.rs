@@ -7,14 +7,18 @@
 //! **Invariant:** nothing in this module or below does I/O, reads a clock, draws randomness, waits,
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
+pub mod commands;
+mod draft;
 pub mod ids;
 pub mod input;
 pub mod letter;
+pub mod outbox;
 pub mod person;
 pub mod post;
 pub mod question;
 pub mod settings;
 pub mod step;
+pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};
 pub use input::{Action, Input};

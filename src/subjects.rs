@@ -121,6 +121,14 @@ pub struct Classification {
     pub matched: Vec<Match>,
 }
 
+impl Classification {
+    /// The subjects a question is routed to: the best, and a close second where there is one. Empty
+    /// for the general desk.
+    pub fn chosen(&self) -> impl Iterator<Item = &RankedSubject> {
+        self.subjects.iter().filter(|ranked| self.best.as_ref() == Some(&ranked.id))
+    }
+}
+
 /// One subject's share of a classification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RankedSubject {

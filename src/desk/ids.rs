@@ -86,9 +86,11 @@ impl TryFrom<String> for Code {
 pub struct InputId(String);
 
 impl InputId {
-    /// A post takes effect once, however often its network shows it.
+    /// A post takes effect once, however often its network shows it. The id is a digest, because it
+    /// is kept longer than the post, and a post's address can name its author.
     pub fn of_post(post: &PostId) -> InputId {
-        InputId(format!("post:{}", post.key()))
+        let digest = Sha256::digest(post.key());
+        InputId(format!("post:{}", hex(&digest, 16)))
     }
 
     /// Any other input: `kind` names the kind, `name` the one among its kind.
@@ -103,8 +105,7 @@ impl InputId {
 
 impl fmt::Debug for InputId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.0.split(':').next().unwrap_or_default();
-        write!(f, "{kind}:[…]")
+        f.write_str(&self.0)
     }
 }
 
@@ -118,7 +119,7 @@ impl LetterId {
     /// The id of the letter number `turn` that `input` causes.
     pub fn derive(input: &InputId, turn: usize) -> LetterId {
         let digest = Sha256::digest(format!("letter {turn} {}", input.as_str()));
-        LetterId(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        LetterId(hex(&digest, 16))
     }
 
     pub fn as_str(&self) -> &str {
@@ -136,4 +137,9 @@ impl fmt::Display for LetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The first `bytes` bytes of a digest, in hexadecimal digits.
+fn hex(digest: &[u8], bytes: usize) -> String {
+    digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

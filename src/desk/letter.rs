@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, LetterId};
-use crate::desk::post::{Account, Confidential, Network, Place, PostId, Visibility};
+use crate::desk::post::{Account, AccountId, Confidential, Network, Place, PostId, Visibility};
 
 /// One outgoing post, or one deletion of an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Letter {
     pub purpose: Purpose,
     /// The person it is written to.
     pub to: Account,
+    /// Whose words it carries, where they are not the desk's own.
+    #[serde(default)]
+    pub words_of: Option<AccountId>,
     pub content: Content,
     /// When it was decided. Networks that let the author date a post get this time.
     pub made_at: Timestamp,

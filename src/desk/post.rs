@@ -36,14 +36,17 @@ impl Network {
         Network::ALL.into_iter().find(|network| network.name() == name)
     }
 
-    /// Whether the desk can write to one person there without anybody else reading it.
+    /// How visible a copy of a post may be there: at most as visible as the post, and no more than
+    /// needed. `None` where the network has nothing narrow enough, so that no copy may be made.
     ///
-    /// Bluesky has direct messages, but the desk does not speak its chat service yet. Until it
-    /// does, nothing private is ever sent there.
-    pub fn carries_private(self) -> bool {
-        match self {
-            Network::Sandbox => true,
-            Network::Bluesky => false,
+    /// Bluesky has direct messages, but the desk does not speak its chat service yet; every post there
+    /// is public, so only what was public may go there.
+    pub fn copy_visibility(self, original: Visibility) -> Option<Visibility> {
+        match (self, original) {
+            (Network::Sandbox, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
+            (Network::Sandbox, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Unlisted),
+            (Network::Bluesky, Visibility::Public) => Some(Visibility::Public),
+            (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Question {
     /// What is to happen at which time unless something else happens first.
     pub timers: BTreeMap<Reason, Timestamp>,
     /// Posts by the desk about this question that are on a network, so that they can be deleted.
-    pub posts: Vec<PostId>,
+    pub posts: Vec<DeskPost>,
     /// When the desk wrote about this question within the last hour, for the cap on loops.
     pub recent_letters: Vec<Timestamp>,
 }
@@ -119,9 +119,9 @@ impl State {
         match (self, event) {
             (Seeking | Unanswered, Event::Claim { by }) => Some(Claimed { by }),
             (Claimed { .. } | Interview { .. }, Event::Release) => Some(Seeking),
-            (Claimed { by }, Event::Ask) => Some(Interview { by: by.clone() }),
-            (Interview { by }, Event::Ask) => Some(Interview { by: by.clone() }),
-            (Answered { by }, Event::Ask) => Some(Interview { by: by.clone() }),
+            (Claimed { by } | Interview { by } | Answered { by }, Event::Ask) => {
+                Some(Interview { by: by.clone() })
+            }
             (Interview { by }, Event::Reply) => Some(Claimed { by: by.clone() }),
             (Seeking | Unanswered, Event::Answer { by }) => Some(Answered { by }),
             (Claimed { by } | Interview { by } | Answered { by }, Event::Answer { by: who }) => {
@@ -133,7 +133,8 @@ impl State {
             (Seeking | Claimed { .. } | Interview { .. } | Unanswered, Event::Withdraw) => Some(Withdrawn),
             (Answered { .. }, Event::Withdraw) => Some(Closed),
             (Closed | Withdrawn, _) => None,
-            (_, _) => None,
+            (_, Event::Claim { .. } | Event::Release | Event::Ask | Event::Reply) => None,
+            (_, Event::Close | Event::GiveUp) => None,
         }
     }
 
@@ -226,10 +227,21 @@ pub struct Invitation {
     pub letter: LetterId,
     pub sent_at: Timestamp,
     pub fate: Fate,
+    /// The narrowest that the librarian or the desk wrote about it: what follows is no wider.
+    pub visibility: Visibility,
     /// Why this librarian: which subject they opted in to.
     pub why: Why,
-    /// The librarian's latest post about it: where a word to them attaches.
+    /// The librarian's latest post about it, or the invitation itself: where a word to them attaches.
     pub place: Option<Place>,
+}
+
+/// A post by the desk that is on a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeskPost {
+    pub post: PostId,
+    pub to: AccountId,
+    /// Whose words it carries, where they are not the desk's own.
+    pub words_of: Option<AccountId>,
 }
 
 /// What became of an invitation.

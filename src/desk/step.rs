@@ -20,8 +20,10 @@ pub struct View<'a> {
     pub settings: &'a Settings,
     pub subjects: &'a Subjects,
     pub roster: &'a Roster,
-    /// The author of a post, the addressee of a letter, the librarian of a coordinator's wish; `None`
-    /// for somebody new.
+    /// Whose input it is: the author of a post; `None` for timers, deliveries and coordinators.
+    pub author: Option<AccountId>,
+    /// The author of a post, the addressee of a letter, the librarian of a coordinator's wish, as
+    /// stored; `None` for somebody new.
     pub person: Option<Person>,
     /// The questions that may be meant: all that involve the person and have not been erased, the
     /// one that `link` names, those whose code stands in the text, the one whose timer fired.
@@ -32,11 +34,12 @@ pub struct View<'a> {
     pub free_code: Code,
 }
 
-/// What one post on a network is to the desk. Kept for the desk's own posts and for patrons' posts,
-/// so that a reply to any of them finds its question.
+/// What one post on a network is to the desk. Kept for the desk's own posts and for those it acted
+/// on, so that a reply to any of them finds its question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    pub code: Code,
+    /// The question it is about; `None` for talk about nothing in particular, such as help.
+    pub code: Option<Code>,
     /// The person the desk wrote this post to; the author for a patron's or librarian's own post.
     pub with: AccountId,
 }
@@ -61,7 +64,8 @@ pub struct Step {
     pub journal: Vec<Entry>,
     /// Questions to be erased: the question, its history, its letters and its links.
     pub erase: Vec<Code>,
-    /// People to be erased.
+    /// People to be erased: the person, every letter to them or in their words but those of this
+    /// very step, and every link to them.
     pub forget: Vec<AccountId>,
     /// What it came to, for logs and metrics.
     pub outcome: Outcome,

@@ -1,0 +1,450 @@
+//! What somebody said, read from their words: a command, an answer to be passed on, or nothing.
+//!
+//! People type commands as they speak, so case, punctuation, a polite word and the question's code
+//! are forgiven. But a question may begin with a command's word ("Stop motion: who invented it?"), so
+//! a text is a command only if all of it makes sense as one, or if it is too short to be anything else.
+//!
+//! **Invariant:** reading never fails and never guesses: what is not surely a command is plain text,
+//! and what is surely a mistaken command says what was not understood.
+
+pub mod hours;
+
+use jiff::SignedDuration;
+
+use crate::desk::commands::hours::HoursMistake;
+use crate::desk::ids::Code;
+use crate::desk::person::Hours;
+use crate::subjects::{SubjectId, Subjects};
+
+/// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
+/// general desk.
+pub const SUBJECTS_MAX: usize = 30;
+
+/// The largest number of open questions a librarian can ask for.
+pub const LIMIT_MAX: u32 = 50;
+
+/// The longest pause, in days; `pause` without a time has no end.
+const PAUSE_DAYS_MAX: i64 = 366;
+
+/// A text of more words than this is never a mistaken command; it is a question or an answer.
+const COMMAND_WORDS_MAX: usize = 8;
+
+/// Who is speaking, as far as it changes what words mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Replies below one of their own questions.
+    Patron,
+    /// Replies about a question they were invited to.
+    Invited,
+    /// Speaks to the desk about nothing in particular.
+    Anyone,
+}
+
+/// What was said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    Help,
+    Stop,
+    ForgetMe,
+    Status,
+    Cancel,
+    Thanks,
+    Join(Vec<SubjectId>),
+    Hours(Vec<Hours>),
+    Languages(Vec<String>),
+    Limit(u32),
+    /// `None`: until they say `back`.
+    Pause(Option<SignedDuration>),
+    Back,
+    Leave,
+    MyQuestions,
+    Claim,
+    Pass,
+    ReferToPerson(String),
+    ReferToSubject(SubjectId),
+    /// The reference interview: what the librarian wants to know from the patron.
+    Ask(String),
+    Done,
+    /// A second answer by somebody who does not own the question.
+    Also(String),
+    /// Surely meant as a command, but not understood.
+    Mistaken(Mistake),
+    /// Plain words.
+    Words,
+    /// A greeting, a lone sign, or no text at all.
+    Nothing,
+}
+
+/// What was not understood about a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mistake {
+    /// `join` or `refer to` with words that are no subject; the second is the closest subject's name.
+    UnknownSubject {
+        words: String,
+        closest: Option<String>,
+    },
+    TooManySubjects,
+    JoinWhat,
+    Hours(HoursMistake),
+    Languages,
+    Limit,
+    Pause,
+    AskWhat,
+    AlsoWhat,
+    ReferWhom,
+    /// A word that is like a command's.
+    Word {
+        closest: Option<&'static str>,
+    },
+}
+
+/// A text read as one speaker's words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    pub said: Said,
+    /// The question named by its code in the text.
+    pub code: Option<Code>,
+}
+
+/// Commands without arguments: what people type, and what it means.
+const PHRASES: &[(&str, Said)] = &[
+    ("help", Said::Help),
+    ("commands", Said::Help),
+    ("info", Said::Help),
+    ("privacy", Said::Help),
+    ("how does this work", Said::Help),
+    ("stop", Said::Stop),
+    ("unsubscribe", Said::Stop),
+    ("forget me", Said::ForgetMe),
+    ("delete my data", Said::ForgetMe),
+    ("delete me", Said::ForgetMe),
+    ("status", Said::Status),
+    ("cancel", Said::Cancel),
+    ("withdraw", Said::Cancel),
+    ("never mind", Said::Cancel),
+    ("nevermind", Said::Cancel),
+    ("back", Said::Back),
+    ("im back", Said::Back),
+    ("i am back", Said::Back),
+    ("resume", Said::Back),
+    ("leave", Said::Leave),
+    ("my questions", Said::MyQuestions),
+    ("questions", Said::MyQuestions),
+    ("claim", Said::Claim),
+    ("claimed", Said::Claim),
+    ("mine", Said::Claim),
+    ("ill take it", Said::Claim),
+    ("i will take it", Said::Claim),
+    ("pass", Said::Pass),
+    ("not me", Said::Pass),
+    ("done", Said::Done),
+    ("pause", Said::Pause(None)),
+];
+
+/// Words that thank, and words that may stand around them.
+const THANKS: &[&str] = &["thanks", "thank", "thankyou", "thx", "ty", "cheers", "merci", "danke", "gracias"];
+
+/// Greetings alone are no question.
+const GREETINGS: &[&str] = &[
+    "hi",
+    "hello",
+    "hey",
+    "hiya",
+    "good",
+    "morning",
+    "afternoon",
+    "evening",
+    "day",
+    "there",
+    "desk",
+    "greetings",
+];
+
+/// Reads a text. `subjects` is asked for the names of subjects.
+pub fn read(text: &str, speaker: Speaker, subjects: &Subjects) -> Reading {
+    let (text, code) = without_code(text);
+    let said = said(text.trim(), speaker, subjects);
+    Reading { said, code }
+}
+
+fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
+    let words = words_of(text);
+    if words.is_empty() {
+        return Said::Nothing;
+    }
+    let plain = words.join(" ");
+    if let Some((_, said)) = PHRASES.iter().find(|(phrase, _)| *phrase == plain) {
+        return said.clone();
+    }
+    if is_thanks(text, &words, speaker) {
+        return Said::Thanks;
+    }
+    if let Some(said) = with_arguments(text, &words, speaker, subjects) {
+        return said;
+    }
+    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "pass") {
+        return Said::Pass;
+    }
+    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "claim") {
+        return Said::Claim;
+    }
+    if speaker != Speaker::Anyone || text.contains('?') {
+        return Said::Words;
+    }
+    if words.len() <= 3 && words.iter().all(|word| GREETINGS.contains(&word.as_str())) {
+        return Said::Nothing;
+    }
+    match words.len() {
+        1 => Said::Mistaken(Mistake::Word { closest: closest_phrase(&plain) }),
+        2 => closest_phrase(&plain)
+            .map_or(Said::Words, |closest| Said::Mistaken(Mistake::Word { closest: Some(closest) })),
+        _ => Said::Words,
+    }
+}
+
+/// Takes the first question code out of a text, so that `claim K7Q4` reads as `claim`.
+fn without_code(text: &str) -> (String, Option<Code>) {
+    let is_sign = |c: char| !c.is_alphanumeric();
+    let found = text.split_whitespace().find_map(|word| {
+        let bare = word.trim_matches(is_sign);
+        // Codes inside ordinary text are written in capitals; only there are they surely codes.
+        let is_written_as_code = bare.chars().any(|c| c.is_ascii_uppercase()) || text.len() <= 40;
+        Code::parse(bare).filter(|_| is_written_as_code).map(|code| (word, code))
+    });
+    match found {
+        Some((word, code)) => (text.replacen(word, "", 1), Some(code)),
+        None => (text.to_owned(), None),
+    }
+}
+
+/// Every code that stands in a text, so that the questions it names can be looked up.
+pub fn codes_in(text: &str) -> impl Iterator<Item = Code> + '_ {
+    text.split_whitespace().filter_map(|word| Code::parse(word.trim_matches(|c: char| !c.is_alphanumeric())))
+}
+
+/// The words of a text in lower case, without punctuation, apostrophes and a final or leading "please".
+fn words_of(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text
+        .split_whitespace()
+        .map(|word| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+        .filter(|word: &String| !word.is_empty())
+        .collect();
+    words.retain(|word| word != "please" && word != "pls");
+    words
+}
+
+fn is_thanks(text: &str, words: &[String], speaker: Speaker) -> bool {
+    let thanks = |word: &String| THANKS.contains(&word.as_str());
+    let first = words.first().is_some_and(thanks);
+    let short = words.len() <= 12 && !text.contains('?');
+    match speaker {
+        Speaker::Patron => short && (first || words.iter().any(thanks)),
+        Speaker::Invited => short && first && words.len() <= 5,
+        Speaker::Anyone => short && first,
+    }
+}
+
+/// `pass, sorry, not my field`: the word, a sign or the end, and a short remark.
+fn is_short_word_with_comment(text: &str, words: &[String], command: &str) -> bool {
+    let follows = text.get(command.len()..).unwrap_or_default();
+    words.first().is_some_and(|word| word == command)
+        && words.len() <= COMMAND_WORDS_MAX
+        && follows.starts_with([',', '.', '!', ';', ':', '-', '–', '—'])
+}
+
+/// Commands that take arguments. `None` where the text is not surely one of them.
+fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Said> {
+    let (first, rest) = split_first_word(text);
+    let could_be_sentence = text.contains('?') || words.len() > COMMAND_WORDS_MAX;
+    match first.as_str() {
+        "join" => join(rest, could_be_sentence, subjects),
+        "hours" => {
+            let said =
+                hours::read(rest).map_or_else(|mistake| Said::Mistaken(Mistake::Hours(mistake)), Said::Hours);
+            let meant = rest.is_empty()
+                || rest.contains(|c: char| c.is_ascii_digit())
+                || matches!(said, Said::Hours(_));
+            (meant && !text.contains('?')).then_some(said)
+        }
+        "languages" | "language" => languages(rest).or_else(|| {
+            (!could_be_sentence && words.len() <= 3).then_some(Said::Mistaken(Mistake::Languages))
+        }),
+        "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
+        "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
+        "ask" if speaker == Speaker::Invited => Some(ask(rest)),
+        "also" if speaker == Speaker::Invited && text_has_colon_after(text, "also") => Some(also(rest)),
+        "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
+        _ => None,
+    }
+}
+
+/// The first word in lower case without its signs, and what follows it.
+fn split_first_word(text: &str) -> (String, &str) {
+    let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
+    let (first, rest) = text.split_at(end);
+    let first = first.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    (first, rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':').trim_end())
+}
+
+fn text_has_colon_after(text: &str, word: &str) -> bool {
+    text.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with(':'))
+}
+
+/// The parts of a list that people separate by commas, semicolons, line ends or "and".
+fn list(text: &str) -> Vec<String> {
+    text.replace(" and ", ",")
+        .replace(" & ", ",")
+        .split([',', ';', '\n'])
+        .map(|part| part.trim().trim_start_matches('#').trim_end_matches(['.', '!']).trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+/// Reads a list of subjects; a part like "art, design and photography" is one subject's whole name.
+fn join(rest: &str, could_be_sentence: bool, subjects: &Subjects) -> Option<Said> {
+    if rest.is_empty() {
+        return Some(Said::Mistaken(Mistake::JoinWhat));
+    }
+    if let Some(subject) = subjects.named(rest) {
+        return Some(Said::Join(vec![subject]));
+    }
+    let parts = list(rest);
+    let found: Vec<Option<SubjectId>> = parts.iter().map(|part| subjects.named(part)).collect();
+    if could_be_sentence && found.iter().all(Option::is_none) {
+        return None;
+    }
+    if parts.len() > SUBJECTS_MAX {
+        return Some(Said::Mistaken(Mistake::TooManySubjects));
+    }
+    let unknown = parts.iter().zip(&found).find(|(_, subject)| subject.is_none());
+    if let Some((words, _)) = unknown {
+        return Some(Said::Mistaken(unknown_subject(words, subjects)));
+    }
+    let mut joined: Vec<SubjectId> = found.into_iter().flatten().collect();
+    joined.sort();
+    joined.dedup();
+    Some(Said::Join(joined))
+}
+
+fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
+    let closest = subjects.closest(words).map(|subject| subject.name.clone());
+    Mistake::UnknownSubject { words: words.to_owned(), closest }
+}
+
+/// Languages as two- or three-letter codes, or by the names of the commonest.
+fn languages(rest: &str) -> Option<Said> {
+    const NAMES: &[(&str, &str)] = &[
+        ("english", "en"),
+        ("german", "de"),
+        ("deutsch", "de"),
+        ("french", "fr"),
+        ("francais", "fr"),
+        ("spanish", "es"),
+        ("espanol", "es"),
+        ("italian", "it"),
+        ("portuguese", "pt"),
+        ("dutch", "nl"),
+        ("swedish", "sv"),
+        ("norwegian", "no"),
+        ("danish", "da"),
+        ("finnish", "fi"),
+        ("polish", "pl"),
+        ("welsh", "cy"),
+        ("arabic", "ar"),
+        ("chinese", "zh"),
+        ("japanese", "ja"),
+    ];
+    let code = |part: &String| {
+        let part = part.to_lowercase();
+        let named = NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| (*code).to_owned());
+        let is_code = (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        named.or_else(|| is_code.then_some(part))
+    };
+    let parts = list(rest);
+    let codes: Option<Vec<String>> = parts.iter().map(code).collect();
+    codes.filter(|codes| !codes.is_empty() && codes.len() <= SUBJECTS_MAX).map(Said::Languages)
+}
+
+fn limit(rest: &str) -> Option<Said> {
+    let number = rest.trim_end_matches(['.', '!']).parse().ok()?;
+    Some(if (1..=LIMIT_MAX).contains(&number) { Said::Limit(number) } else { Said::Mistaken(Mistake::Limit) })
+}
+
+/// `3 days`, `for 2 weeks`, `12 hours`.
+fn pause(rest: &str) -> Option<Said> {
+    let words = words_of(rest);
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "for").collect();
+    let [number, unit] = words[..] else { return None };
+    let number = if matches!(number, "a" | "an" | "one") { 1 } else { number.parse::<i64>().ok()? };
+    let hours = match unit.trim_end_matches('s') {
+        "hour" => number,
+        "day" => number.checked_mul(24)?,
+        "week" => number.checked_mul(24 * 7)?,
+        "month" => number.checked_mul(24 * 30)?,
+        _ => return None,
+    };
+    let fits = (1..=PAUSE_DAYS_MAX * 24).contains(&hours);
+    Some(if fits {
+        Said::Pause(Some(SignedDuration::from_hours(hours)))
+    } else {
+        Said::Mistaken(Mistake::Pause)
+    })
+}
+
+fn ask(rest: &str) -> Said {
+    if rest.is_empty() { Said::Mistaken(Mistake::AskWhat) } else { Said::Ask(rest.to_owned()) }
+}
+
+fn also(rest: &str) -> Said {
+    if rest.is_empty() { Said::Mistaken(Mistake::AlsoWhat) } else { Said::Also(rest.to_owned()) }
+}
+
+/// `refer to @handle`, `refer to law`; "to" may be left out.
+fn refer(rest: &str, could_be_sentence: bool, subjects: &Subjects) -> Option<Said> {
+    let (first, after) = split_first_word(rest);
+    let whom = if first == "to" { after } else { rest };
+    let whom = whom.trim_end_matches(['.', '!', ',']).trim();
+    if let Some(handle) = whom.strip_prefix('@') {
+        let is_handle = !handle.is_empty() && !handle.contains(char::is_whitespace);
+        return Some(if is_handle {
+            Said::ReferToPerson(handle.to_lowercase())
+        } else {
+            Said::Mistaken(Mistake::ReferWhom)
+        });
+    }
+    if whom.is_empty() {
+        return Some(Said::Mistaken(Mistake::ReferWhom));
+    }
+    match subjects.named(whom) {
+        Some(subject) => Some(Said::ReferToSubject(subject)),
+        None if could_be_sentence => None,
+        None => Some(Said::Mistaken(unknown_subject(whom, subjects))),
+    }
+}
+
+/// The command phrase within two slips of the finger, if there is just one nearest.
+fn closest_phrase(plain: &str) -> Option<&'static str> {
+    const ARGUMENT_WORDS: [&str; 7] = ["join", "hours", "languages", "limit", "pause", "refer to", "ask"];
+    let phrases = PHRASES.iter().map(|(phrase, _)| *phrase).chain(ARGUMENT_WORDS);
+    phrases
+        .map(|phrase| (slips(plain, phrase), phrase))
+        .filter(|(slips, phrase)| *slips <= if phrase.len() <= 4 { 1 } else { 2 })
+        .min()
+        .map(|(_, phrase)| phrase)
+}
+
+/// How many letters must be changed, added or left out to turn one text into the other.
+fn slips(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, letter) in from.chars().take(40).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, other) in to.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}

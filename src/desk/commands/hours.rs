@@ -1,0 +1,146 @@
+//! Working hours as librarians write them: `18:00-22:00 Europe/Berlin weekdays`.
+//!
+//! **Invariant:** time zone names are looked up in the database that is built into the program,
+//! never on the machine's disk.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Time;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, ToSpan};
+
+use crate::desk::person::Hours;
+
+/// A librarian can have this many windows.
+const WINDOWS_MAX: usize = 14;
+
+/// How far ahead the start of the next window is looked for: a week holds every window once, and one
+/// more day covers a change of the clocks.
+const DAYS_AHEAD: i64 = 8;
+
+/// What was not understood about hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoursMistake {
+    /// No window such as `18:00-22:00` was found, or it is not one of the day's.
+    Window,
+    /// No time zone was named.
+    NoZone,
+    /// There is no such time zone.
+    UnknownZone(String),
+    /// A word that is neither window, zone nor day.
+    Word(String),
+    TooMany,
+}
+
+/// Reads one or more windows. `any` and `always` mean no hours at all: an empty list.
+pub fn read(text: &str) -> Result<Vec<Hours>, HoursMistake> {
+    let text = text.trim().trim_end_matches(['.', '!']);
+    if matches!(text.to_lowercase().as_str(), "any" | "always" | "anytime" | "any time") {
+        return Ok(Vec::new());
+    }
+    let words = text.replace([',', ';'], " ").replace('–', "-").replace(" - ", "-");
+    let mut windows = Vec::new();
+    let mut zone = None;
+    let mut days = BTreeSet::new();
+    for word in words.split_whitespace() {
+        if let Some(window) = window(word) {
+            windows.push(window);
+        } else if word.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(HoursMistake::Window);
+        } else if let Some(more) = days_named(word) {
+            days.extend(more);
+        } else if word.contains('/') || word.eq_ignore_ascii_case("utc") {
+            let found = zone_named(word).ok_or_else(|| HoursMistake::UnknownZone(word.to_owned()))?;
+            zone = Some(found.iana_name().unwrap_or("UTC").to_owned());
+        } else if !matches!(word.to_lowercase().as_str(), "and" | "on" | "in" | "from" | "every" | "day") {
+            return Err(HoursMistake::Word(word.to_owned()));
+        }
+    }
+    if windows.is_empty() {
+        return Err(HoursMistake::Window);
+    }
+    if windows.len() > WINDOWS_MAX {
+        return Err(HoursMistake::TooMany);
+    }
+    let zone = zone.ok_or(HoursMistake::NoZone)?;
+    if days.is_empty() {
+        days.extend(1..=7);
+    }
+    let hours = |(from, until)| Hours { from, until, zone: zone.clone(), days: days.clone() };
+    Ok(windows.into_iter().map(hours).collect())
+}
+
+/// The time zone of this name, in any case, from the built-in database.
+pub fn zone_named(name: &str) -> Option<TimeZone> {
+    if name.eq_ignore_ascii_case("utc") {
+        return Some(TimeZone::UTC);
+    }
+    TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// Whether `now` is within one of the windows. No windows at all means at any time.
+pub fn contain(hours: &[Hours], now: Timestamp) -> bool {
+    let is_open = |window| occurrences(window, now).any(|(from, until)| from <= now && now < until);
+    hours.is_empty() || hours.iter().any(is_open)
+}
+
+/// When the next window begins, for somebody who is off duty now.
+pub fn next_start(hours: &[Hours], now: Timestamp) -> Option<Timestamp> {
+    let starts = hours.iter().flat_map(|window| occurrences(window, now)).map(|(from, _)| from);
+    starts.filter(|from| now < *from).min()
+}
+
+/// `18:00-22:00`, `9-17`, `18h-22h`; 24:00 is midnight.
+fn window(word: &str) -> Option<(Time, Time)> {
+    let (from, until) = word.split_once('-')?;
+    Some((time(from)?, time(until)?))
+}
+
+fn time(text: &str) -> Option<Time> {
+    let text = text.trim_end_matches('h');
+    let (hour, minute) = text.split_once([':', '.', 'h']).unwrap_or((text, "0"));
+    let (hour, minute) = (hour.parse::<i8>().ok()?, minute.parse::<i8>().ok()?);
+    let hour = if hour == 24 && minute == 0 { 0 } else { hour };
+    Time::new(hour, minute, 0, 0).ok()
+}
+
+/// `weekdays`, `sat`, `mon-fri`; Monday is 1.
+fn days_named(word: &str) -> Option<BTreeSet<i8>> {
+    let word = word.to_lowercase();
+    match word.as_str() {
+        "weekday" | "weekdays" | "workdays" => return Some((1..=5).collect()),
+        "weekend" | "weekends" => return Some([6, 7].into()),
+        "daily" | "everyday" => return Some((1..=7).collect()),
+        _ => {}
+    }
+    let Some((from, until)) = word.split_once('-') else {
+        return Some([day_named(&word)?].into());
+    };
+    let (from, until) = (day_named(from)?, day_named(until)?);
+    // A range may run over the end of the week, as `sat-mon` does.
+    Some(if from <= until { (from..=until).collect() } else { (from..=7).chain(1..=until).collect() })
+}
+
+fn day_named(word: &str) -> Option<i8> {
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let word = if word.len() > 5 { word.strip_suffix('s').unwrap_or(word) } else { word };
+    let found = DAYS.iter().position(|day| word.len() >= 3 && day.starts_with(word))?;
+    i8::try_from(found + 1).ok()
+}
+
+/// The window's occurrences from yesterday, which may last until today, to a week ahead. Clock times
+/// are taken in the librarian's zone, so 18:00 stays 18:00 when daylight saving begins or ends.
+fn occurrences(window: &Hours, now: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    let zone = zone_named(&window.zone).unwrap_or(TimeZone::UTC);
+    let today = zone.to_datetime(now).date();
+    (-1..=DAYS_AHEAD).filter_map(move |offset| {
+        let day = today.checked_add(offset.days()).ok()?;
+        if !window.starts_on(day.weekday()) {
+            return None;
+        }
+        let last = if window.until <= window.from { day.tomorrow().ok()? } else { day };
+        let from = zone.to_timestamp(day.to_datetime(window.from)).ok()?;
+        let until = zone.to_timestamp(last.to_datetime(window.until)).ok()?;
+        Some((from, until))
+    })
+}

@@ -1,0 +1,357 @@
+//! A step in the making: working copies of everything the view holds, and the letters to be sent.
+//!
+//! The other files of the desk say what happens; this one keeps the books, so that whatever they
+//! change ends up in the step, and nothing else does.
+//!
+//! **Invariant:** a letter about a question is never more visible than the question, than the words
+//! it carries, or than the conversation it continues ([`Draft::write`] is the only way to make one),
+//! and never goes to somebody who said `stop`.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::desk::ids::{Code, InputId, LetterId};
+use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
+use crate::desk::outbox;
+use crate::desk::person::Person;
+use crate::desk::post::{Account, AccountId, Place, Post, PostId, Visibility};
+use crate::desk::question::{Entry, Event, Question, Reason};
+use crate::desk::step::{Link, Outcome, Step, View};
+
+/// The time over which replies are counted for the caps on loops.
+const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// A step in the making.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) now: Timestamp,
+    step: Step,
+    people: BTreeMap<AccountId, Person>,
+    questions: BTreeMap<Code, Question>,
+}
+
+/// A letter before it has an id, parts and a place in the outbox.
+#[derive(Debug)]
+pub(crate) struct Words<'a> {
+    pub(crate) purpose: Purpose,
+    pub(crate) to: &'a Account,
+    pub(crate) about: Option<&'a Code>,
+    /// The narrowest of everything the letter comes from; what the network makes of it follows.
+    pub(crate) original: Visibility,
+    pub(crate) place: Option<&'a Place>,
+    /// Whose words `body` carries, where they are not the desk's own.
+    pub(crate) words_of: Option<&'a AccountId>,
+    pub(crate) body: String,
+}
+
+/// What became of an attempt to write to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Written {
+    /// It is in the outbox; this is the first letter.
+    Yes(LetterId),
+    /// Their network has nothing as private as it must be. Nothing was written.
+    NotPrivately,
+    /// They said `stop`. Nothing was written.
+    Unwanted,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(view: &'a View<'a>, input: InputId, now: Timestamp) -> Draft<'a> {
+        let questions =
+            view.questions.iter().map(|question| (question.code.clone(), question.clone())).collect();
+        let step = Step::nothing(input, now, Outcome::Outdated);
+        Draft { view, now, step, people: BTreeMap::new(), questions }
+    }
+
+    /// The step: what differs from the view, and what was added.
+    pub(crate) fn finish(mut self, outcome: Outcome) -> Step {
+        let erased = &self.step.erase;
+        let before = |code: &Code| self.view.questions.iter().find(|question| question.code == *code);
+        let changed = |question: &Question| {
+            before(&question.code) != Some(question) && !erased.contains(&question.code)
+        };
+        self.step.questions = self.questions.into_values().filter(changed).collect();
+        let known = |account: &AccountId| known_person(self.view, account);
+        let forgotten = &self.step.forget;
+        let changed = |person: &Person| {
+            known(&person.account.id) != Some(person) && !forgotten.contains(&person.account.id)
+        };
+        self.step.people = self.people.into_values().filter(changed).collect();
+        self.step.outcome = outcome;
+        self.step
+    }
+
+    /// A question as it stands in this step.
+    pub(crate) fn question(&self, code: &Code) -> Option<&Question> {
+        self.questions.get(code)
+    }
+
+    /// All questions of the view, as they stand in this step.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.questions.values()
+    }
+
+    pub(crate) fn question_mut(&mut self, code: &Code) -> Option<&mut Question> {
+        self.questions.get_mut(code)
+    }
+
+    pub(crate) fn add_question(&mut self, question: Question) {
+        self.questions.insert(question.code.clone(), question);
+    }
+
+    /// Moves a question's state. `false`, and no change, where the event is not possible.
+    pub(crate) fn apply(&mut self, code: &Code, event: Event) -> bool {
+        let Some(question) = self.questions.get_mut(code) else { return false };
+        let Some(state) = question.state.after(event) else { return false };
+        question.state = state;
+        true
+    }
+
+    /// Sets a timer, or moves it.
+    pub(crate) fn set_timer(&mut self, code: &Code, reason: Reason, after: SignedDuration) {
+        let at = self.now.checked_add(after).unwrap_or(Timestamp::MAX);
+        if let Some(question) = self.questions.get_mut(code) {
+            question.timers.insert(reason, at);
+        }
+    }
+
+    pub(crate) fn clear_timers(&mut self, code: &Code) {
+        if let Some(question) = self.questions.get_mut(code) {
+            question.timers.clear();
+        }
+    }
+
+    /// Somebody as they stand in this step: the author of the input, or a librarian.
+    pub(crate) fn person(&self, account: &AccountId) -> Option<&Person> {
+        self.people.get(account).or_else(|| known_person(self.view, account))
+    }
+
+    /// The same, to be changed. Somebody unknown is made known; that is right only for the author of
+    /// the input and for librarians, because nobody else is in the view.
+    pub(crate) fn person_mut(&mut self, account: &Account) -> &mut Person {
+        let view = self.view;
+        self.people.entry(account.id.clone()).or_insert_with(|| {
+            known_person(view, &account.id).cloned().unwrap_or_else(|| Person::new(account.clone()))
+        })
+    }
+
+    /// People this step changes, for decisions that depend on its own changes.
+    pub(crate) fn changed_people(&self) -> &BTreeMap<AccountId, Person> {
+        &self.people
+    }
+
+    /// Takes a question off a librarian's list.
+    pub(crate) fn relieve(&mut self, librarian: &Account, code: &Code) {
+        if self.person(&librarian.id).is_none() {
+            return;
+        }
+        if let Some(found) = self.person_mut(librarian).librarian.as_mut() {
+            found.open.remove(code);
+        }
+    }
+
+    /// Adds a line to a question's history.
+    pub(crate) fn note(&mut self, code: &Code, what: impl Into<String>) {
+        let entry =
+            Entry { code: code.clone(), at: self.now, input: self.step.input.clone(), what: what.into() };
+        self.step.journal.push(entry);
+    }
+
+    pub(crate) fn link(&mut self, post: PostId, code: Option<Code>, with: AccountId) {
+        self.step.links.push((post, Link { code, with }));
+    }
+
+    pub(crate) fn settle(&mut self, letter: &Letter, delivery: crate::desk::letter::Delivery) {
+        self.step.settled.push((letter.id.clone(), delivery));
+    }
+
+    pub(crate) fn erase(&mut self, code: &Code) {
+        self.step.erase.push(code.clone());
+        self.step.journal.retain(|entry| entry.code != *code);
+    }
+
+    pub(crate) fn forget(&mut self, account: &AccountId) {
+        self.step.forget.push(account.clone());
+        self.step.links.retain(|(_, link)| link.with != *account);
+    }
+
+    /// Replies to a post, outside any question.
+    pub(crate) fn reply(&mut self, post: &Post, purpose: Purpose, body: String) {
+        let words = Words {
+            purpose,
+            to: &post.author,
+            about: None,
+            original: post.visibility,
+            place: Some(&post.place),
+            words_of: None,
+            body,
+        };
+        // Where nothing private can be written, a private post was declined before it came to this.
+        let _ = self.write(words);
+    }
+
+    /// Writes to the patron of a question, in their own thread. `source` is the visibility of the post
+    /// whose words the letter carries.
+    pub(crate) fn to_patron(
+        &mut self,
+        code: &Code,
+        purpose: Purpose,
+        source: Option<(&AccountId, Visibility)>,
+        body: String,
+    ) -> Written {
+        let Some(question) = self.questions.get(code).cloned() else { return Written::Unwanted };
+        let narrowest = source.map_or(question.visibility, |(_, source)| source.min(question.visibility));
+        self.write(Words {
+            purpose,
+            to: &question.patron,
+            about: Some(code),
+            original: narrowest,
+            place: Some(&question.place),
+            words_of: source.map(|(account, _)| account),
+            body,
+        })
+    }
+
+    /// Writes to a librarian who was invited to a question, where they last spoke about it.
+    pub(crate) fn to_librarian(
+        &mut self,
+        code: &Code,
+        librarian: &AccountId,
+        purpose: Purpose,
+        source: Option<(&AccountId, Visibility)>,
+        body: String,
+    ) -> Written {
+        let Some(question) = self.questions.get(code) else { return Written::Unwanted };
+        let Some(invitation) = question.invitation(librarian).cloned() else { return Written::Unwanted };
+        let conversation = question.visibility.min(invitation.visibility);
+        let narrowest = source.map_or(conversation, |(_, source)| source.min(conversation));
+        self.write(Words {
+            purpose,
+            to: &invitation.librarian,
+            about: Some(code),
+            original: narrowest,
+            place: invitation.place.as_ref(),
+            words_of: source.map(|(account, _)| account),
+            body,
+        })
+    }
+
+    /// Puts a letter into the outbox, in as many parts as its network needs.
+    pub(crate) fn write(&mut self, words: Words<'_>) -> Written {
+        let network = words.to.id.network;
+        let is_stopped = self.person(&words.to.id).is_some_and(|person| person.stopped);
+        if is_stopped && words.purpose != Purpose::Farewell {
+            return Written::Unwanted;
+        }
+        let Some(visibility) = network.copy_visibility(words.original) else { return Written::NotPrivately };
+        let place = words.place.filter(|place| place.network == network).cloned();
+        let mut reply_to = place.map(ReplyTo::Post);
+        let language = Some(self.view.settings.language.clone());
+        let mut first = None;
+        for part in outbox::parts(words.to, &words.body, network.limits()) {
+            let id = self.next_letter_id();
+            self.step.letters.push(Letter {
+                id: id.clone(),
+                network,
+                about: words.about.cloned(),
+                purpose: words.purpose,
+                to: words.to.clone(),
+                words_of: words.words_of.cloned(),
+                content: Content::Post {
+                    text: crate::desk::post::Confidential::new(part.text),
+                    mentions: part.mentions,
+                    visibility,
+                    reply_to: reply_to.replace(ReplyTo::Letter(id.clone())),
+                    language: language.clone(),
+                },
+                made_at: self.now,
+            });
+            first.get_or_insert(id);
+        }
+        self.count_letter(words.to, words.about);
+        first.map_or(Written::Unwanted, Written::Yes)
+    }
+
+    /// Has one of the desk's posts deleted.
+    pub(crate) fn delete_post(&mut self, post: &PostId, to: &Account) {
+        let id = self.next_letter_id();
+        self.step.letters.push(Letter {
+            id,
+            network: post.network,
+            about: None,
+            purpose: Purpose::Deletion,
+            to: to.clone(),
+            words_of: None,
+            content: Content::Delete { post: post.clone() },
+            made_at: self.now,
+        });
+    }
+
+    /// Whether the caps on loops still let the desk react to this author, about this question.
+    pub(crate) fn room(&mut self, author: &Account, code: Option<&Code>) -> Room {
+        let settings = self.view.settings;
+        let since = self.now.checked_sub(CAP_WINDOW).unwrap_or(Timestamp::MIN);
+        let count = |times: &[Timestamp]| times.iter().filter(|at| since < **at).count();
+        let replies = self.person(&author.id).map_or(0, |person| count(&person.recent_replies));
+        let letters = code
+            .and_then(|code| self.questions.get(code))
+            .map_or(0, |question| count(&question.recent_letters));
+        let left = settings
+            .replies_per_person_hour
+            .saturating_sub(replies)
+            .min(settings.letters_per_question_hour.saturating_sub(letters));
+        match left {
+            0 => Room::None,
+            // One input makes few letters, so the last word is said a little early.
+            1..=2 => Room::LastWord(self.now.checked_add(CAP_WINDOW).unwrap_or(Timestamp::MAX)),
+            3.. => Room::Plenty,
+        }
+    }
+
+    /// Uses up the room that is left, after the last word was said.
+    pub(crate) fn use_up_room(&mut self, author: &Account, code: Option<&Code>) {
+        let (now, settings) = (self.now, self.view.settings);
+        let person = self.person_mut(author);
+        person.recent_replies.resize(settings.replies_per_person_hour.max(person.recent_replies.len()), now);
+        if let Some(question) = code.and_then(|code| self.questions.get_mut(code)) {
+            let count = settings.letters_per_question_hour.max(question.recent_letters.len());
+            question.recent_letters.resize(count, now);
+        }
+    }
+
+    /// Counts a letter for the caps, on its question and, where the input is by its addressee, on them.
+    fn count_letter(&mut self, to: &Account, about: Option<&Code>) {
+        let now = self.now;
+        let since = now.checked_sub(CAP_WINDOW).unwrap_or(Timestamp::MIN);
+        if let Some(question) = about.and_then(|code| self.questions.get_mut(code)) {
+            question.recent_letters.retain(|at| since < *at);
+            question.recent_letters.push(now);
+        }
+        let is_author = self.view.author.as_ref() == Some(&to.id);
+        if is_author {
+            let person = self.person_mut(to);
+            person.recent_replies.retain(|at| since < *at);
+            person.recent_replies.push(now);
+        }
+    }
+
+    fn next_letter_id(&self) -> LetterId {
+        LetterId::derive(&self.step.input, self.step.letters.len())
+    }
+}
+
+/// How much the caps on loops still allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Plenty,
+    /// Say that no more will be said before this time.
+    LastWord(Timestamp),
+    None,
+}
+
+fn known_person<'a>(view: &'a View<'_>, account: &AccountId) -> Option<&'a Person> {
+    view.person.as_ref().filter(|person| person.account.id == *account).or_else(|| view.roster.get(account))
+}

@@ -1,0 +1,132 @@
+//! From words to letters: the mention in front, other mentions defused, long texts in parts.
+//!
+//! **Invariant:** every part fits its network, mentions nobody but its addressee, and no text is
+//! cut inside a grapheme.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::desk::letter::{Content, Letter, Mention, Purpose};
+use crate::desk::person::Person;
+use crate::desk::post::{Account, TextLimits};
+use crate::desk::question::{Fate, Question, State};
+
+/// A text is sent in at most this many posts; what is beyond is left out, and said to be.
+pub const PARTS_MAX: usize = 20;
+
+/// Room kept at the end of each part for its number, ` (12/20)`.
+const NUMBER_GRAPHEMES: usize = 8;
+
+/// What stands where a text was cut because it had more than [`PARTS_MAX`] parts.
+const CUT_MARK: &str = " […]";
+
+/// One post of a letter, with its mentions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub text: String,
+    pub mentions: Vec<Mention>,
+}
+
+/// Addresses `body` to somebody and cuts it into parts that fit. Only the first part mentions them;
+/// the others follow in the thread.
+pub fn parts(to: &Account, body: &str, limits: TextLimits) -> Vec<Part> {
+    let name = format!("@{}", to.handle);
+    let mention = Mention { start: 0, end: name.len(), account: to.clone() };
+    let whole = format!("{name} {}", body.trim());
+    let mut texts = split(&whole, limits);
+    let count = texts.len();
+    if count > 1 {
+        for (at, text) in texts.iter_mut().enumerate() {
+            text.push_str(&format!(" ({}/{count})", at + 1));
+        }
+    }
+    let mut mentions =
+        Some(mention).filter(|mention| texts.first().is_some_and(|text| mention.end <= text.len()));
+    texts.into_iter().map(|text| Part { text, mentions: mentions.take().into_iter().collect() }).collect()
+}
+
+/// Makes every `@` in a relayed text harmless: a zero-width space after it keeps networks from
+/// reading a mention, and people still read the name.
+pub fn defused(text: &str) -> String {
+    text.replace('@', "@\u{200B}").replace('＠', "＠\u{200B}")
+}
+
+/// Cuts at the end of a paragraph, sentence or word where one is near enough, else between graphemes.
+fn split(text: &str, limits: TextLimits) -> Vec<String> {
+    if fits(text, limits) {
+        return vec![text.to_owned()];
+    }
+    let limits = TextLimits {
+        graphemes_max: limits.graphemes_max - NUMBER_GRAPHEMES,
+        bytes_max: limits.bytes_max - NUMBER_GRAPHEMES - CUT_MARK.len(),
+    };
+    let mut texts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && texts.len() < PARTS_MAX {
+        let (part, after) = rest.split_at(cut_at(rest, limits));
+        texts.push(part.trim_end().to_owned());
+        rest = after.trim_start();
+    }
+    if let Some(last) = texts.last_mut().filter(|_| !rest.is_empty()) {
+        let kept: usize = last.graphemes(true).rev().take(CUT_MARK.len()).map(str::len).sum();
+        last.truncate(last.len() - kept);
+        last.push_str(CUT_MARK);
+    }
+    texts
+}
+
+fn fits(text: &str, limits: TextLimits) -> bool {
+    text.len() <= limits.bytes_max && text.graphemes(true).count() <= limits.graphemes_max
+}
+
+/// The byte offset at which the first part of `text` ends.
+fn cut_at(text: &str, limits: TextLimits) -> usize {
+    let mut end = 0;
+    for (count, (at, grapheme)) in text.grapheme_indices(true).enumerate() {
+        let after = at + grapheme.len();
+        if limits.graphemes_max <= count || limits.bytes_max < after {
+            break;
+        }
+        end = after;
+    }
+    if end == text.len() {
+        return end;
+    }
+    // A single grapheme can be longer than a whole post (hundreds of combining marks); then it is cut
+    // between its characters, because it must be cut somewhere.
+    if end == 0 {
+        return text
+            .char_indices()
+            .map(|(at, c)| at + c.len_utf8())
+            .take_while(|at| *at <= limits.bytes_max)
+            .last()
+            .unwrap_or(text.len());
+    }
+    let window = text.split_at(end).0;
+    let near = |at: &usize| end / 2 <= *at;
+    let ends_after = |sign: &str| window.rfind(sign).map(|at| at + sign.len()).filter(near);
+    ends_after("\n\n")
+        .or_else(|| [". ", "? ", "! ", "\n"].into_iter().filter_map(ends_after).max())
+        .or_else(|| ends_after(" "))
+        .unwrap_or(end)
+}
+
+/// The last look before a letter is sent: whether it is still wanted, as things stand now.
+///
+/// `question` is the one the letter is about, `person` its addressee, each `None` where unknown.
+pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&Person>) -> bool {
+    if matches!(letter.content, Content::Delete { .. }) || letter.purpose == Purpose::Farewell {
+        return true;
+    }
+    if person.is_some_and(|person| person.stopped) {
+        return false;
+    }
+    match (letter.about.as_ref(), question) {
+        (Some(_), None) => false,
+        (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
+            let invitation = question.invitation(&letter.to.id);
+            matches!(question.state, State::Seeking)
+                && invitation.is_some_and(|found| found.fate == Fate::Waiting)
+        }
+        (Some(_), Some(_)) | (None, _) => true,
+    }
+}

@@ -1,0 +1,494 @@
+//! Every sentence the desk says to people, in one place.
+//!
+//! The desk is brief, warm and exact: it says what happens now, what can be said next, and thanks.
+//! Networks mark which post is a reply to which, so no sentence repeats what was said before.
+//!
+//! **Invariant:** nothing here decides anything. People's own words come in already defused.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::desk::commands::hours::HoursMistake;
+use crate::desk::commands::{LIMIT_MAX, Mistake, SUBJECTS_MAX};
+use crate::desk::ids::Code;
+use crate::desk::person::{Hours, Librarian};
+use crate::desk::question::{Question, State};
+use crate::desk::settings::Settings;
+
+/// How the search for a librarian begins, for the acknowledgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// So many librarians were asked just now.
+    Asked(usize),
+    /// Librarians are there, but none is on duty or free before this time.
+    Later(Timestamp),
+    /// No librarian takes such questions yet.
+    NobodyYet,
+}
+
+pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &Settings) -> String {
+    let give_up = duration(settings.give_up_after);
+    let search = match search {
+        Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
+        Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
+        Search::Later(at) => {
+            format!("Nobody who knows about this is on duty just now; I'll ask from {}", moment(*at))
+        }
+        Search::NobodyYet => {
+            format!("No librarian here takes such questions yet; I'll keep looking for {give_up}")
+        }
+    };
+    format!(
+        "Thank you for asking! This is question {code} ({subjects}). {search}. The answer will come here. You can reply with more detail, or with: status, cancel."
+    )
+}
+
+pub fn invitation(code: &Code, from: &str, subjects: &str, why: &str, text: &str) -> String {
+    format!(
+        "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\nYour reply goes back as the answer. \
+         Or reply: claim · pass · ask: … · refer to … \n({why})"
+    )
+}
+
+/// Why a librarian is asked, for the invitation.
+pub fn why_subject(subject: &str, terms: &[String]) -> String {
+    if terms.is_empty() {
+        return format!("You're asked because you joined {subject}.");
+    }
+    let terms: Vec<String> = terms.iter().take(3).map(|term| format!("“{term}”")).collect();
+    format!("You're asked because you joined {subject}; it matched {}.", terms.join(", "))
+}
+
+pub fn why_parent(subject: &str) -> String {
+    format!("You're asked because you joined {subject}, the wider subject, and nobody nearer was free.")
+}
+
+pub fn why_generalist() -> String {
+    "You're asked because you take any question.".to_owned()
+}
+
+pub fn why_referred() -> String {
+    "A colleague thought of you for this.".to_owned()
+}
+
+pub fn why_assigned() -> String {
+    "The desk's coordinator thought of you for this.".to_owned()
+}
+
+pub fn claimed_to_librarian(code: &Code, remind_after: SignedDuration) -> String {
+    format!(
+        "{code} is yours, thank you! Reply with the answer, or with: ask: …, pass, refer to …. I'll remind you after {}.",
+        duration(remind_after)
+    )
+}
+
+pub fn claimed_to_patron(code: &Code) -> String {
+    format!("Good news: a librarian is working on {code} now.")
+}
+
+pub fn answer(code: &Code, by: &str, text: &str) -> String {
+    format!("{text}\n\n— {by}, for question {code}. Reply to ask more, or to say thanks.")
+}
+
+pub fn second_answer(code: &Code, by: &str, text: &str) -> String {
+    format!("Another librarian adds:\n\n{text}\n\n— {by}, for question {code}.")
+}
+
+pub fn more_answer(by: &str, text: &str) -> String {
+    format!("{text}\n\n— {by}")
+}
+
+pub fn answer_passed_on(code: &Code) -> String {
+    format!(
+        "Thank you! Your answer to {code} is on its way. Anything more you reply goes to them too; say done when it's finished."
+    )
+}
+
+pub fn also_passed_on(code: &Code) -> String {
+    format!("Thank you! I've added your words to {code}.")
+}
+
+pub fn interview(code: &Code, text: &str) -> String {
+    format!("The librarian working on {code} would like to know:\n\n{text}\n\nPlease reply here.")
+}
+
+pub fn interview_asked(code: &Code, wait: SignedDuration) -> String {
+    format!("I've asked them; their reply to {code} comes back to you. They have {}.", duration(wait))
+}
+
+pub fn detail(code: &Code, text: &str) -> String {
+    format!("About {code}, the patron writes:\n\n“{text}”")
+}
+
+pub fn detail_noted(code: &Code) -> String {
+    format!("Thank you, I've added that to {code}.")
+}
+
+pub fn thanks_relayed(code: &Code, text: &str) -> String {
+    format!("For {code}, with thanks from the person you helped:\n\n“{text}”")
+}
+
+pub fn thanks_from_patron() -> String {
+    "You're very welcome! I've passed your thanks on to the librarian.".to_owned()
+}
+
+pub fn thanks_from_anyone() -> String {
+    "You're very welcome!".to_owned()
+}
+
+pub fn passed(code: &Code) -> String {
+    format!("That's fine, thank you for saying so. I'll ask somebody else about {code}.")
+}
+
+pub fn referred(code: &Code, to: &str) -> String {
+    format!("Thank you! I've referred {code} to {to}.")
+}
+
+pub fn referred_nobody(code: &Code, to: &str) -> String {
+    format!(
+        "Thank you! {code} is marked for {to} now. Nobody there is free at the moment; I'll ask as soon as somebody is."
+    )
+}
+
+pub fn refer_not_possible(to: &str) -> String {
+    format!(
+        "I can't refer it to {to}: I may only ask librarians who joined this desk, are on duty and free, and weren't asked yet. You can refer it to a subject, or pass."
+    )
+}
+
+pub fn owned_by_colleague(code: &Code) -> String {
+    format!(
+        "Thank you! A colleague has {code} already, so I haven't passed this on. If yours adds something, send it again beginning with also: and I will."
+    )
+}
+
+pub fn question_is_over(code: &Code, state: &State) -> String {
+    let how = match state {
+        State::Withdrawn => "was withdrawn",
+        State::Closed => "is closed",
+        State::Answered { .. }
+        | State::Unanswered
+        | State::Seeking
+        | State::Claimed { .. }
+        | State::Interview { .. } => "is no longer open",
+    };
+    format!("Thank you! But {code} {how}, so I haven't passed this on.")
+}
+
+pub fn not_answered_yet(code: &Code) -> String {
+    format!("{code} has no answer yet. Reply with it, or say pass, and I'll ask somebody else.")
+}
+
+pub fn done(code: &Code) -> String {
+    format!("{code} is closed. Thank you for your help!")
+}
+
+pub fn cancelled(code: &Code) -> String {
+    format!("{code} is withdrawn; nobody will work on it any more. Ask again any time.")
+}
+
+pub fn withdrawn_to_librarian(code: &Code) -> String {
+    format!("{code} was withdrawn, so there's nothing more to do. Thank you for being there!")
+}
+
+pub fn reminder(code: &Code, release_after: SignedDuration) -> String {
+    format!(
+        "{code} is still waiting for your answer. Reply anything at all to keep it; say pass to let it go. Otherwise I'll ask somebody else in {}.",
+        duration(release_after)
+    )
+}
+
+pub fn kept(code: &Code) -> String {
+    format!("{code} stays with you.")
+}
+
+pub fn released_to_librarian(code: &Code) -> String {
+    format!("I've given {code} to somebody else now. No harm done, and thank you!")
+}
+
+pub fn looking_again(code: &Code) -> String {
+    format!("The librarian had to let {code} go, so I'm asking others. It isn't forgotten.")
+}
+
+pub fn gave_up(code: &Code, waited: SignedDuration) -> String {
+    format!(
+        "I'm sorry: in {} I found nobody who could answer {code}. If an answer still comes, you'll have it here. Your own library may be able to help, and you can ask again any time.",
+        duration(waited)
+    )
+}
+
+pub fn interview_over_to_patron(code: &Code) -> String {
+    format!("I haven't heard from you about {code}, so I've put it aside. Mention me to ask again any time.")
+}
+
+pub fn interview_over_to_librarian(code: &Code) -> String {
+    format!("The patron of {code} didn't reply to your question, so I've put it aside. Thank you for trying!")
+}
+
+pub fn closed_by_coordinator(code: &Code) -> String {
+    format!("The desk's coordinator has closed {code}. If you still need an answer, mention me to ask again.")
+}
+
+pub fn declined_private() -> String {
+    "Thank you for writing. I can't answer privately on this network yet, and I won't carry a private question into public. If it may be public, please mention me in a public post.".to_owned()
+}
+
+pub fn reply_must_be_public(code: &Code) -> String {
+    format!(
+        "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."
+    )
+}
+
+pub fn capped(until: Timestamp) -> String {
+    format!(
+        "That's a lot of messages at once, so I'll pause here. Please write again after {}; what comes before then I won't read.",
+        moment(until)
+    )
+}
+
+pub fn stopped() -> String {
+    "Done: I won't write to you any more, and your open questions are withdrawn. If you ever write to me again, I'll answer.".to_owned()
+}
+
+pub fn forgotten() -> String {
+    "Done: I've erased your questions and everything about you, and I'm deleting my posts to you.".to_owned()
+}
+
+pub fn which_question(codes: &[Code]) -> String {
+    format!("Which one do you mean? Please add its code: {}.", join(codes.iter().map(Code::to_string)))
+}
+
+pub fn no_such_question() -> String {
+    "I don't have an open question of yours that this could be about. Say my questions to see them, or just ask a new one.".to_owned()
+}
+
+pub fn help(settings: &Settings, is_librarian: bool) -> String {
+    let keep = duration(settings.keep_for);
+    let contact = settings
+        .contact
+        .as_ref()
+        .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
+        .unwrap_or_default();
+    let own = if is_librarian {
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · done · also: …"
+    } else {
+        "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
+    };
+    format!("{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{contact}")
+}
+
+pub fn joined(subjects: &str, librarian: &Librarian) -> String {
+    let hours = if librarian.hours.is_empty() {
+        "You may be asked at any hour; to change that, say for example: hours 18:00-22:00 Europe/Berlin weekdays".to_owned()
+    } else {
+        format!("Your hours: {}", hours_list(&librarian.hours))
+    };
+    format!(
+        "Welcome to the desk! You take: {subjects}, up to {} open questions at a time. {hours}. Say leave to stop.",
+        librarian.limit
+    )
+}
+
+pub fn hours_set(hours: &[Hours]) -> String {
+    match hours {
+        [] => "You may be asked at any hour now.".to_owned(),
+        hours => format!("I'll ask you only then: {}.", hours_list(hours)),
+    }
+}
+
+pub fn languages_set(languages: &str) -> String {
+    format!("I'll ask you questions in: {languages}.")
+}
+
+pub fn limit_set(limit: u32) -> String {
+    format!(
+        "You'll have at most {limit} open {} at a time.",
+        if limit == 1 { "question" } else { "questions" }
+    )
+}
+
+pub fn paused(until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => format!(
+            "Enjoy your break! I'll ask you nothing before {}. Say back to return earlier.",
+            moment(until)
+        ),
+        None => "Enjoy your break! I'll ask you nothing until you say back.".to_owned(),
+    }
+}
+
+pub fn back() -> String {
+    "Welcome back! I'll ask you again.".to_owned()
+}
+
+pub fn left() -> String {
+    "You've left the desk, and I won't ask you any more. Thank you for everything! Say join to return."
+        .to_owned()
+}
+
+pub fn not_a_librarian() -> String {
+    "That's a librarian's command. To become one of the desk's librarians, say join and your subjects, for example: join history, genealogy.".to_owned()
+}
+
+pub fn not_invited() -> String {
+    "I can't tell which question you mean. Reply to the invitation itself, or add the question's code."
+        .to_owned()
+}
+
+pub fn my_questions(asked: &[String], invited: &[String]) -> String {
+    let mut lines = Vec::new();
+    if !asked.is_empty() {
+        lines.push(format!("You asked: {}.", asked.join("; ")));
+    }
+    if !invited.is_empty() {
+        lines.push(format!("You were asked: {}.", invited.join("; ")));
+    }
+    if lines.is_empty() { "You have no open questions here.".to_owned() } else { lines.join("\n") }
+}
+
+pub fn one_of_my_questions(question: &Question, subjects: &str) -> String {
+    format!("{} ({subjects}, {})", question.code, question.state.word())
+}
+
+/// Where a question stands, for its patron.
+pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>) -> String {
+    let code = &question.code;
+    let asked = match question.invitations.len() {
+        0 => "nobody could be asked yet".to_owned(),
+        1 => "one librarian was asked so far".to_owned(),
+        count => format!("{} librarians were asked so far", number(count)),
+    };
+    let next = next.map(|at| format!(" I'll look for more at {}.", moment(at))).unwrap_or_default();
+    match &question.state {
+        State::Seeking => format!("{code} ({subjects}): {asked}.{next}"),
+        State::Claimed { .. } => format!("{code} ({subjects}): a librarian is working on it."),
+        State::Interview { .. } => {
+            format!("{code} ({subjects}): the librarian asked you something and waits for your reply.")
+        }
+        State::Answered { .. } => {
+            format!("{code} ({subjects}): answered. Reply to ask more, or to say thanks.")
+        }
+        State::Closed => format!("{code} ({subjects}): answered and closed."),
+        State::Unanswered => format!(
+            "{code} ({subjects}): I found nobody who could answer. {asked}.",
+            asked = capitalised(&asked)
+        ),
+        State::Withdrawn => format!("{code} ({subjects}): withdrawn."),
+    }
+}
+
+/// What was not understood, and what to say instead.
+pub fn mistaken(mistake: &Mistake) -> String {
+    match mistake {
+        Mistake::UnknownSubject { words, closest: Some(closest) } => {
+            format!("I don't know the subject “{}”. Did you mean {closest}?", quoted(words))
+        }
+        Mistake::UnknownSubject { words, closest: None } => {
+            format!(
+                "I don't know the subject “{}”. Say for example: history, law, mathematics; or general for any question.",
+                quoted(words)
+            )
+        }
+        Mistake::TooManySubjects => {
+            format!(
+                "That's more than {SUBJECTS_MAX} subjects. Say join general to be asked anything, or name those you know best."
+            )
+        }
+        Mistake::JoinWhat => {
+            "Which subjects? For example: join history, genealogy. Or: join general, for any question."
+                .to_owned()
+        }
+        Mistake::Hours(mistake) => hours_mistake(mistake),
+        Mistake::Languages => "Which languages? For example: languages en, de".to_owned(),
+        Mistake::Limit => {
+            format!("How many open questions at a time? For example: limit 2 (1 to {LIMIT_MAX})")
+        }
+        Mistake::Pause => {
+            "For how long? For example: pause 3 days, pause 2 weeks; or pause alone, until you say back"
+                .to_owned()
+        }
+        Mistake::AskWhat => "What shall I ask the patron? For example: ask: which county?".to_owned(),
+        Mistake::AlsoWhat => "What shall I add? Write it after also:".to_owned(),
+        Mistake::ReferWhom => "To whom? For example: refer to law, or refer to @colleague".to_owned(),
+        Mistake::Word { closest: Some(closest) } => {
+            format!("I didn't understand that. Did you mean {closest}? Say help to see what I know.")
+        }
+        Mistake::Word { closest: None } => {
+            "I didn't understand that. Ask me a question in your own words, or say help.".to_owned()
+        }
+    }
+}
+
+fn hours_mistake(mistake: &HoursMistake) -> String {
+    let example = "For example: hours 18:00-22:00 Europe/Berlin weekdays";
+    match mistake {
+        HoursMistake::Window => format!("I need times of the day from 0:00 to 24:00. {example}"),
+        HoursMistake::NoZone => format!("In which time zone? {example}"),
+        HoursMistake::UnknownZone(zone) => {
+            format!("I don't know the time zone “{}”. {example}", quoted(zone))
+        }
+        HoursMistake::Word(word) => format!("I didn't understand “{}” in the hours. {example}", quoted(word)),
+        HoursMistake::TooMany => format!("Those are too many different hours. {example}"),
+    }
+}
+
+/// People's own words in a reply to them: short, and harmless.
+fn quoted(words: &str) -> String {
+    crate::desk::outbox::defused(&words.chars().take(40).collect::<String>())
+}
+
+fn hours_list(hours: &[Hours]) -> String {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let one = |window: &Hours| {
+        let days: Vec<i8> = window.days.iter().copied().collect();
+        let days = match days.as_slice() {
+            [1, 2, 3, 4, 5, 6, 7] => "daily".to_owned(),
+            [1, 2, 3, 4, 5] => "weekdays".to_owned(),
+            [6, 7] => "weekends".to_owned(),
+            days => join(
+                days.iter()
+                    .filter_map(|day| DAYS.get(usize::try_from(day - 1).ok()?))
+                    .map(|day| (*day).to_owned()),
+            ),
+        };
+        format!("{}-{} {} {days}", window.from.strftime("%H:%M"), window.until.strftime("%H:%M"), window.zone)
+    };
+    hours.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A list in words: "history, law and music".
+pub fn join(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    match items.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+/// A time for people whose time zone is unknown.
+fn moment(at: Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::UTC).strftime("%H:%M UTC on %A").to_string()
+}
+
+/// A length of time in the largest unit that is whole.
+pub fn duration(length: SignedDuration) -> String {
+    let minutes = length.as_mins();
+    let (count, unit) = match minutes {
+        _ if minutes % (24 * 60) == 0 && minutes >= 48 * 60 => (minutes / (24 * 60), "day"),
+        _ if minutes % 60 == 0 && minutes >= 60 => (minutes / 60, "hour"),
+        _ => (minutes, "minute"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+fn number(count: usize) -> String {
+    const WORDS: [&str; 11] =
+        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
