@@ -20,8 +20,6 @@ pub struct View<'a> {
     pub settings: &'a Settings,
     pub subjects: &'a Subjects,
     pub roster: &'a Roster,
-    /// Whose input it is: the author of a post; `None` for timers, deliveries and coordinators.
-    pub author: Option<AccountId>,
     /// The author of a post, the addressee of a letter, the librarian of a coordinator's wish, as
     /// stored; `None` for somebody new.
     pub person: Option<Person>,

@@ -409,7 +409,7 @@ impl Tables {
     fn erase(&mut self, code: &Code) {
         self.drop_question(code);
         self.journal.remove(code);
-        self.links.retain(|_, (_, link)| link.code != *code);
+        self.links.retain(|_, (_, link)| link.code.as_ref() != Some(code));
         for id in self.about.remove(code).into_iter().flatten() {
             self.letters.remove(&id);
             self.unsettled.remove(&id);
