@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 
 use crate::clock;
 use crate::desk::{
-    self, Account, AccountId, Action, Code, Input, InputId, Network, Outcome, PostId, Question, Settings, View,
+    self, Account, AccountId, Action, Code, Input, InputId, Outcome, PostId, Question, Settings, View,
 };
 use crate::store::{Committed, Store, StoreError};
 use crate::subjects::Subjects;
@@ -87,11 +87,6 @@ impl Engine {
     /// The desk's memory, for reading.
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// Ends the desk's life in this process, once nothing uses it any more.
-    pub async fn close(self) -> Result<(), StoreError> {
-        self.store.close().await
     }
 
     /// The rules as they are now.
@@ -209,7 +204,7 @@ impl Known {
         let person = who.map(|who| store.person(who)).transpose()?.flatten();
         let link = replied_to(input).map(|post| store.link(post)).transpose()?.flatten();
         let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
-        codes.extend(link.iter().map(|link| link.code.clone()));
+        codes.extend(link.iter().filter_map(|link| link.code.clone()));
         let mut questions = who.map(|who| store.questions_involving(who)).transpose()?.unwrap_or_default();
         for code in codes {
             if questions.iter().any(|question| question.code == code) {
@@ -279,9 +274,4 @@ fn free_code(store: &Store, id: &InputId) -> Result<Code, StoreError> {
         last = Some(code);
     }
     Ok(last.expect("there is always a candidate for a code"))
-}
-
-/// The network's name as a log field.
-fn label(network: Network) -> &'static str {
-    network.name()
 }

@@ -330,7 +330,7 @@ impl<'a> Draft<'a> {
             question.recent_letters.retain(|at| since < *at);
             question.recent_letters.push(now);
         }
-        let is_author = self.view.author.as_ref() == Some(&to.id);
+        let is_author = self.view.person.as_ref().is_some_and(|person| person.account.id == to.id);
         if is_author {
             let person = self.person_mut(to);
             person.recent_replies.retain(|at| since < *at);

@@ -63,7 +63,7 @@ async fn round(engine: &Engine, aside: &mut Aside) -> Result<Duration, StoreErro
     let due: Vec<_> = due.into_iter().filter(|timer| !aside.contains_key(timer)).collect();
     if due.is_empty() {
         let next = engine.store().next_due()?;
-        let next = next.map_or(SLEEP_MAX, |next| backoff::until(now, next).min(SLEEP_MAX));
+        let next = next.map_or(SLEEP_MAX, |(next, _)| backoff::until(now, next).min(SLEEP_MAX));
         // Where the next one is past, it was set aside.
         return Ok(if next.is_zero() { AGAIN_AFTER } else { next });
     }

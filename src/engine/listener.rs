@@ -141,7 +141,7 @@ async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option
         Ok(cursor) => cursor,
         Err(error) => return Some(Err(Interrupted::Desk(error.into()))),
     };
-    let batch = match stop.or(connector.fetch(cursor.clone())).await? {
+    let batch = match stop.or(connector.fetch(cursor.as_deref())).await? {
         Ok(batch) => batch,
         Err(failure) => return Some(Err(Interrupted::Network(failure))),
     };

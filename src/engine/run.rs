@@ -47,7 +47,7 @@ impl Stop {
         self.0.wait_for(|phase| *phase == Phase::Stopping).await.ok();
     }
 
-    fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         *self.0.borrow() == Phase::Stopping
     }
 }

@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use crate::clock;
 use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
-use crate::desk::{AccountId, Code, Input, Letter, LetterId, Place, ReplyTo, outbox};
+use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
 use crate::engine::listener::Session;
 use crate::engine::run::Stop;
 use crate::engine::{Engine, HandleError, Handled, backoff};
@@ -245,7 +245,7 @@ impl<'e> Sender<'e> {
         let store = self.engine.store();
         let question = letter.about.as_ref().map(|code| store.question(code)).transpose()?.flatten();
         let person = store.person(&letter.to.id)?;
-        if !outbox::wanted(letter, question.as_ref(), person.as_ref()) {
+        if !outbox::is_wanted(letter, question.as_ref(), person.as_ref()) {
             return Ok(Some(Refusal::Outdated));
         }
         let deletion = match letter.content {
@@ -336,10 +336,10 @@ async fn timed<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, F
     tokio::time::timeout(CALL_TIME_MAX, call).await.unwrap_or(Err(Failure::Unsure("no answer in time")))
 }
 
-/// Puts letters in the order of sending: by thread, each in the order of deciding, chains in order;
-/// the thread with the most urgent letter first. Threads in hand are left out.
+/// Puts letters in the order of sending: by thread, each in the order of deciding; the thread with
+/// the most urgent letter first. Threads in hand are left out. The store shows no part of a chain
+/// before the part it replies to is settled, so that chains need no order here.
 fn threads(rows: Vec<Row>, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
-    let depths = depths(&rows);
     let mut threads: BTreeMap<Thread, Vec<Row>> = BTreeMap::new();
     for (letter, delivery) in rows {
         let thread = (letter.about.clone(), letter.to.id.clone());
@@ -348,7 +348,7 @@ fn threads(rows: Vec<Row>, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
         }
     }
     for rows in threads.values_mut() {
-        rows.sort_by_key(|(letter, _)| (letter.made_at, depths.get(&letter.id).copied()));
+        rows.sort_by_key(|(letter, _)| letter.made_at);
     }
     let mut threads: Vec<(Thread, Vec<Row>)> = threads.into_iter().collect();
     threads.sort_by_key(|(_, rows)| {
@@ -356,23 +356,6 @@ fn threads(rows: Vec<Row>, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
         (urgency, rows.first().map(|(letter, _)| letter.made_at))
     });
     threads
-}
-
-/// How many of the letters stand before each one in its chain.
-fn depths(rows: &[Row]) -> BTreeMap<LetterId, usize> {
-    let before: BTreeMap<&LetterId, &LetterId> = rows
-        .iter()
-        .filter_map(|(letter, _)| match &letter.content {
-            Content::Post { reply_to: Some(ReplyTo::Letter(previous)), .. } => Some((&letter.id, previous)),
-            Content::Post { .. } | Content::Delete { .. } => None,
-        })
-        .collect();
-    let depth = |id: &LetterId| {
-        let chain = std::iter::successors(before.get(id), |previous| before.get(*previous));
-        // A chain cannot be longer than the batch; the limit keeps a ring from hanging the sender.
-        chain.take(rows.len()).count()
-    };
-    rows.iter().map(|(letter, _)| (letter.id.clone(), depth(&letter.id))).collect()
 }
 
 /// The smaller, the earlier: whoever waits for an answer comes first, words of courtesy last.
