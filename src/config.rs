@@ -161,7 +161,10 @@ fn read_text(path: &Path) -> Result<String, (String, Option<String>)> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => (
             "there is no such file".to_owned(),
-            Some("name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper".to_owned()),
+            Some(
+                "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper"
+                    .to_owned(),
+            ),
         ),
         std::io::ErrorKind::PermissionDenied => (
             "this user may not read the file".to_owned(),
@@ -272,7 +275,8 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
         section.duration("remind_after", MINUTE..=DAY * 90, settings.remind_after, faults);
     settings.release_after =
         section.duration("release_after", MINUTE..=DAY * 90, settings.release_after, faults);
-    settings.interview_for = section.duration("interview_for", HOUR..=DAY * 90, settings.interview_for, faults);
+    settings.interview_for =
+        section.duration("interview_for", HOUR..=DAY * 90, settings.interview_for, faults);
     settings.close_after = section.duration("close_after", HOUR..=DAY * 90, settings.close_after, faults);
     let limit = section.count("default_limit", 1..=100, settings.default_limit as usize, faults);
     settings.default_limit = u32::try_from(limit).unwrap_or(settings.default_limit);
@@ -297,7 +301,8 @@ fn read_limits(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Fa
     let replies = settings.replies_per_person_hour;
     settings.replies_per_person_hour = section.count("replies_per_person_hour", 1..=1_000, replies, faults);
     let letters = settings.letters_per_question_hour;
-    settings.letters_per_question_hour = section.count("letters_per_question_hour", 5..=1_000, letters, faults);
+    settings.letters_per_question_hour =
+        section.count("letters_per_question_hour", 5..=1_000, letters, faults);
     settings.mentions_max = section.count("mentions_max", 0..=50, settings.mentions_max, faults);
     section.close(faults);
 }
@@ -341,10 +346,15 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let (service, service_span) = service.unzip();
     let service = service.unwrap_or_else(|| "https://bsky.social".to_owned());
     if !is_service_address(&service) {
-        faults.add(service_span, "this is not the address of a service", "write one such as \"https://bsky.social\"");
+        faults.add(
+            service_span,
+            "this is not the address of a service",
+            "write one such as \"https://bsky.social\"",
+        );
     }
     let (identifier, identifier_span) = identifier.unzip();
-    let identifier = identifier.map(|name| name.trim().trim_start_matches('@').to_owned()).unwrap_or_default();
+    let identifier =
+        identifier.map(|name| name.trim().trim_start_matches('@').to_owned()).unwrap_or_default();
     if identifier.is_empty() {
         faults.add(
             identifier_span.or(whole.clone()),

@@ -14,8 +14,10 @@ use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
 use crate::clock;
+use crate::desk::letter::Delivery;
 use crate::desk::{
-    self, Account, AccountId, Action, Code, Input, InputId, Outcome, PostId, Question, Settings, View,
+    self, Account, AccountId, Action, Code, Input, InputId, LetterId, Network, Outcome, PostId, Question,
+    Settings, View,
 };
 use crate::store::{Committed, Store, StoreError};
 use crate::subjects::Subjects;
@@ -49,6 +51,8 @@ pub struct Engine {
     /// Counts what was stored. Whoever sleeps until something changes watches it.
     changes: watch::Sender<u64>,
     set_aside: AtomicU64,
+    /// Turns true when the store takes nothing more, so that the process has to end.
+    stuck: watch::Sender<bool>,
 }
 
 /// What became of an input.
@@ -81,6 +85,7 @@ impl Engine {
             settings: RwLock::new(Arc::new(settings)),
             changes: watch::Sender::new(0),
             set_aside: AtomicU64::new(0),
+            stuck: watch::Sender::new(false),
         }
     }
 
@@ -133,7 +138,7 @@ impl Engine {
                 return Ok(Handled::SetAside);
             };
             let outcome = step.outcome;
-            match self.store.commit(step).await? {
+            match self.noted(self.store.commit(step).await)? {
                 Committed::Stored => {
                     debug!(input = ?id, ?outcome, "Handled an input");
                     self.ring();
@@ -145,6 +150,29 @@ impl Engine {
         }
         warn!(input = ?id, tries = STALE_MAX, "Others kept changing what an input is about");
         Err(HandleError::Contended)
+    }
+
+    /// Waits until the store takes nothing more. The process has to end then and be started again.
+    pub async fn stuck(&self) {
+        // The sender lives as long as the engine.
+        self.stuck.subscribe().wait_for(|stuck| *stuck).await.ok();
+    }
+
+    /// [`Store::deliver`], noticing when the store has stopped.
+    async fn deliver(&self, id: &LetterId, from: &Delivery, to: Delivery) -> Result<bool, StoreError> {
+        self.noted(self.store.deliver(id, from, to).await)
+    }
+
+    /// [`Store::set_cursor`], noticing when the store has stopped.
+    async fn set_cursor(&self, network: Network, cursor: String) -> Result<(), StoreError> {
+        self.noted(self.store.set_cursor(network, cursor).await)
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Stopped(_)) = &result {
+            self.stuck.send_replace(true);
+        }
+        result
     }
 
     /// Wakes whoever waits for a change.
@@ -234,7 +262,9 @@ fn person_of(input: &Input) -> Option<&AccountId> {
 fn replied_to(input: &Input) -> Option<&PostId> {
     match input {
         Input::Post(post) => post.in_reply_to.as_ref(),
-        Input::Timer { .. } | Input::Delivered { .. } | Input::Refused { .. } | Input::Coordinator { .. } => None,
+        Input::Timer { .. } | Input::Delivered { .. } | Input::Refused { .. } | Input::Coordinator { .. } => {
+            None
+        }
     }
 }
 
@@ -243,7 +273,9 @@ fn codes_of(input: &Input) -> Vec<Code> {
     match input {
         Input::Post(post) => codes_in(post.text.reveal()),
         Input::Timer { code, .. } => vec![code.clone()],
-        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => letter.about.iter().cloned().collect(),
+        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
+            letter.about.iter().cloned().collect()
+        }
         Input::Coordinator { action, .. } => match action {
             Action::CloseQuestion { code } | Action::ReassignQuestion { code, .. } => vec![code.clone()],
             Action::AddLibrarian { .. } | Action::PauseLibrarian { .. } | Action::RemoveLibrarian { .. } => {

@@ -14,7 +14,9 @@ pub(super) type Why = &'static str;
 pub(super) fn parse(text: &str) -> Result<SignedDuration, Why> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let Some((number, unit)) = text.split_at_checked(digits) else { return Err("this is not a length of time") };
+    let Some((number, unit)) = text.split_at_checked(digits) else {
+        return Err("this is not a length of time");
+    };
     if number.is_empty() {
         return Err("this is not a length of time");
     }

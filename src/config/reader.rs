@@ -19,7 +19,8 @@ const KEY_BYTES_MAX: usize = 64;
 const TYPOS_MAX: usize = 2;
 
 /// Names of keys that people expect to hold a secret.
-const SECRET_KEYS: &[&str] = &["password", "app_password", "secret", "token", "access_token", "key", "api_key"];
+const SECRET_KEYS: &[&str] =
+    &["password", "app_password", "secret", "token", "access_token", "key", "api_key"];
 
 /// The faults of one file.
 #[derive(Debug)]
@@ -93,7 +94,8 @@ impl<'t> Sections<'t> {
     fn unknown(&self, above: &str, key: &Spanned<DeString<'_>>, faults: &mut Faults) {
         let name = format!("{above}{}", key.get_ref());
         let sections = || self.known.iter().map(|(section, _)| *section);
-        if let Some((section, _)) = self.known.iter().find(|(_, keys)| keys.contains(&key.get_ref().as_ref())) {
+        if let Some((section, _)) = self.known.iter().find(|(_, keys)| keys.contains(&key.get_ref().as_ref()))
+        {
             let hint = format!("move it into the section `[{section}]`");
             faults.add(Some(key.span()), "this key stands outside its section", &hint);
         } else if is_secret(key.get_ref()) {
@@ -110,9 +112,10 @@ impl<'t> Sections<'t> {
     /// The section with this name. One that is not in the file is empty.
     pub(super) fn open(&self, name: &'static str) -> Section<'t> {
         let (entries, span) = match self.found.get(name) {
-            Some((table, span)) => {
-                (table.iter().map(|(key, value)| (key.get_ref().as_ref(), (key, value))).collect(), Some(span.clone()))
-            }
+            Some((table, span)) => (
+                table.iter().map(|(key, value)| (key.get_ref().as_ref(), (key, value))).collect(),
+                Some(span.clone()),
+            ),
             None => (BTreeMap::new(), None),
         };
         Section { name, known: self.known, entries, span }
@@ -143,7 +146,11 @@ impl Section<'_> {
     pub(super) fn text(&mut self, key: &'static str, faults: &mut Faults) -> Option<(String, Range<usize>)> {
         let (_, value) = self.entries.remove(key)?;
         let Some(text) = value.get_ref().as_str() else {
-            faults.add(Some(value.span()), "a text belongs here", &format!("write `{key} = \"…\"`, with the quotes"));
+            faults.add(
+                Some(value.span()),
+                "a text belongs here",
+                &format!("write `{key} = \"…\"`, with the quotes"),
+            );
             return None;
         };
         Some((text.to_owned(), value.span()))

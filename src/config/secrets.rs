@@ -36,7 +36,9 @@ pub fn bluesky_password(
         let hint = format!("set it for the user that runs Stumper: `export {}=…`", printable(name));
         return match env(name) {
             Some(secret) => wrap(&secret, Some(span), &hint),
-            None => Err(Missing { what: "this environment variable is not set", span: Some(span.clone()), hint }),
+            None => {
+                Err(Missing { what: "this environment variable is not set", span: Some(span.clone()), hint })
+            }
         };
     }
     if let Some((path, span)) = &password.file {
@@ -47,8 +49,9 @@ pub fn bluesky_password(
         None => Err(Missing {
             what: "Bluesky is enabled but nothing says where its password is",
             span: password.section.clone(),
-            hint: "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
-                .to_owned(),
+            hint:
+                "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
+                    .to_owned(),
         }),
     }
 }

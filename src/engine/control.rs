@@ -22,9 +22,7 @@ use subtle::ConstantTimeEq;
 
 use crate::desk::letter::{Content, Delivery, Refusal};
 use crate::desk::question::{Entry, Reason};
-use crate::desk::{
-    AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question,
-};
+use crate::desk::{AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question};
 use crate::engine::{Engine, Handled};
 use crate::store::StoreError;
 use crate::subjects::SubjectId;
@@ -85,18 +83,34 @@ pub enum Which {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply")]
 pub enum Reply {
-    Librarians { librarians: Vec<RosterRow> },
+    Librarians {
+        librarians: Vec<RosterRow>,
+    },
     /// `more` where there are more than [`QUESTIONS_MAX`].
-    Questions { questions: Vec<QuestionRow>, more: bool },
-    Question { details: Box<Details> },
+    Questions {
+        questions: Vec<QuestionRow>,
+        more: bool,
+    },
+    Question {
+        details: Box<Details>,
+    },
     /// It was done, or nothing had to be done.
-    Done { outcome: Outcome },
+    Done {
+        outcome: Outcome,
+    },
     /// The file was written.
-    Exported { file_name: String },
+    Exported {
+        file_name: String,
+    },
     /// The request cannot be met: what, and what to do.
-    Refused { what: String, hint: Option<String> },
+    Refused {
+        what: String,
+        hint: Option<String>,
+    },
     /// The desk is out of order: what.
-    Failed { what: String },
+    Failed {
+        what: String,
+    },
 }
 
 /// One librarian on the roster.

@@ -92,11 +92,15 @@ impl Interrupted {
         let again = backoff::wait(failed, clock::now());
         let open = |wait| Retry { wait, session: Session::Open };
         match self {
-            Interrupted::Network(Failure::Later { after }) => open((*after).clamp(WAIT_MIN, backoff::LONGEST)),
+            Interrupted::Network(Failure::Later { after }) => {
+                open((*after).clamp(WAIT_MIN, backoff::LONGEST))
+            }
             Interrupted::Network(Failure::AccountDead(_)) => {
                 Retry { wait: ACCOUNT_DEAD_WAIT, session: Session::Closed }
             }
-            Interrupted::Network(Failure::Transient(_) | Failure::Unsure(_) | Failure::Refused(_)) => open(again),
+            Interrupted::Network(Failure::Transient(_) | Failure::Unsure(_) | Failure::Refused(_)) => {
+                open(again)
+            }
             Interrupted::Desk(_) => open(again),
         }
     }
@@ -148,14 +152,17 @@ async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option
     let Batch { posts, cursor: next, more, unreadable } = batch;
     if unreadable > 0 {
         let network = network.name();
-        warn!(network, unreadable, "{unreadable} items from {network} could not be understood and were left out");
+        warn!(
+            network,
+            unreadable, "{unreadable} items from {network} could not be understood and were left out"
+        );
     }
     // Not interrupted by a stop: a page is short, and what was begun is finished.
     if let Err(error) = take_in(engine, posts).await {
         return Some(Err(Interrupted::Desk(error)));
     }
     if let Some(next) = next.filter(|next| Some(next) != cursor.as_ref())
-        && let Err(error) = engine.store().set_cursor(network, next).await
+        && let Err(error) = engine.set_cursor(network, next).await
     {
         return Some(Err(Interrupted::Desk(error.into())));
     }

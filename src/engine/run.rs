@@ -18,7 +18,7 @@ use crate::engine::{Engine, alarm, backoff, housekeeping, listener, sender};
 use crate::networks::Connector;
 
 /// How long a stop waits for calls in hand: longer than a network call may take.
-pub const STOP_TIME_MAX: Duration = Duration::from_secs(sender::CALL_TIME_MAX.as_secs() + 5);
+const STOP_TIME_MAX: Duration = Duration::from_secs(sender::CALL_TIME_MAX.as_secs() + 5);
 
 /// Whether the desk goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,10 @@ impl Running {
         let all = async { while self.parts.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIME_MAX, all).await.is_err() {
             let wait_s = STOP_TIME_MAX.as_secs();
-            warn!(wait_s, "Some calls did not end within {wait_s} s; their letters are looked for at the next start");
+            warn!(
+                wait_s,
+                "Some calls did not end within {wait_s} s; their letters are looked for at the next start"
+            );
             self.parts.shutdown().await;
         }
         info!("The desk has stopped");

@@ -155,7 +155,7 @@ impl<'e> Sender<'e> {
         };
         for (letter, delivery) in rows {
             let Some(unsure) = found_in_hand(&delivery) else { continue };
-            if let Err(error) = self.engine.store().deliver(&letter.id, &delivery, unsure).await {
+            if let Err(error) = self.engine.deliver(&letter.id, &delivery, unsure).await {
                 error!(%error, "A letter cannot be noted as unsure: {error}");
             }
         }
@@ -203,7 +203,9 @@ impl<'e> Sender<'e> {
         let may_have_arrived = match delivery {
             Delivery::Unsure { .. } => true,
             Delivery::Waiting { .. } => false,
-            Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => return Ok(Weather::Fair),
+            Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => {
+                return Ok(Weather::Fair);
+            }
         };
         if !may_have_arrived && let Some(why) = self.unwanted(&letter, now)? {
             return self.settle(letter, &delivery, Next::GiveUp(why)).await.map(|()| Weather::Fair);
@@ -236,7 +238,7 @@ impl<'e> Sender<'e> {
     /// Notes durably that the letter is in hand, before anything leaves this computer.
     async fn claim(self, letter: &Letter, from: &Delivery, now: Timestamp) -> Result<Delivery, Held> {
         let claimed = Delivery::Claimed { at: now, tries: tries(from) };
-        let ours = self.engine.store().deliver(&letter.id, from, claimed.clone()).await?;
+        let ours = self.engine.deliver(&letter.id, from, claimed.clone()).await?;
         if ours { Ok(claimed) } else { Err(Held::ByAnother) }
     }
 
@@ -277,7 +279,7 @@ impl<'e> Sender<'e> {
         let id = letter.id.clone();
         let (input, settled) = match next {
             Next::Keep(to) => {
-                self.engine.store().deliver(&id, from, to).await?;
+                self.engine.deliver(&id, from, to).await?;
                 return Ok(());
             }
             Next::Delivered(place) => {
@@ -295,7 +297,7 @@ impl<'e> Sender<'e> {
             // What the core made of it stands; this only makes sure that the letter is settled.
             Ok(Handled::Done(_)) => Ok(()),
             Ok(Handled::SeenBefore | Handled::SetAside) | Err(HandleError::Contended) => {
-                self.engine.store().deliver(&id, from, settled).await?;
+                self.engine.deliver(&id, from, settled).await?;
                 Ok(())
             }
             Err(HandleError::Store(error)) => Err(Held::ByDesk(error)),
@@ -371,7 +373,9 @@ fn urgency(purpose: Purpose) -> u8 {
 
 fn tries(delivery: &Delivery) -> u32 {
     match delivery {
-        Delivery::Waiting { tries, .. } | Delivery::Claimed { tries, .. } | Delivery::Unsure { tries, .. } => *tries,
+        Delivery::Waiting { tries, .. }
+        | Delivery::Claimed { tries, .. }
+        | Delivery::Unsure { tries, .. } => *tries,
         Delivery::Sent { .. } | Delivery::Refused { .. } => 0,
     }
 }
@@ -393,13 +397,11 @@ fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, now: Timestamp) 
     match sent {
         Ok(place) => Next::Delivered(place),
         Err(Failure::Refused(why)) => Next::GiveUp(why),
-        Err(Failure::Unsure(_)) => {
-            Next::Keep(found_in_hand(claimed).unwrap_or(Delivery::Unsure {
-                since: now,
-                look_at: look_at(now),
-                tries,
-            }))
-        }
+        Err(Failure::Unsure(_)) => Next::Keep(found_in_hand(claimed).unwrap_or(Delivery::Unsure {
+            since: now,
+            look_at: look_at(now),
+            tries,
+        })),
         // Waiting as told is no failed try.
         Err(Failure::Later { after }) => Next::Keep(Delivery::Waiting {
             not_before: backoff::after(now, after.min(backoff::LONGEST)),
@@ -409,9 +411,10 @@ fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, now: Timestamp) 
             not_before: backoff::after(now, ACCOUNT_DEAD_WAIT),
             tries: tries - 1,
         }),
-        Err(Failure::Transient(_)) => {
-            Next::Keep(Delivery::Waiting { not_before: backoff::after(now, backoff::wait(tries, now)), tries })
-        }
+        Err(Failure::Transient(_)) => Next::Keep(Delivery::Waiting {
+            not_before: backoff::after(now, backoff::wait(tries, now)),
+            tries,
+        }),
     }
 }
 
@@ -419,7 +422,10 @@ fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, now: Timestamp) 
 fn after_look(found: Result<Option<Place>, Failure>, unsure: &Delivery, now: Timestamp) -> Next {
     let since = match unsure {
         Delivery::Unsure { since, .. } => *since,
-        Delivery::Waiting { .. } | Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => now,
+        Delivery::Waiting { .. }
+        | Delivery::Claimed { .. }
+        | Delivery::Sent { .. }
+        | Delivery::Refused { .. } => now,
     };
     let tries = tries(unsure).saturating_add(1);
     let again = |wait| Next::Keep(Delivery::Unsure { since, look_at: backoff::after(now, wait), tries });

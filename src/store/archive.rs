@@ -2,4 +2,6 @@
 #[derive(Debug, thiserror::Error)]
 #[error("stub")]
 pub struct ArchiveError;
-pub fn export(_: &super::Store, _: &mut impl std::io::Write) -> Result<(), ArchiveError> { Err(ArchiveError) }
+pub fn export(_: &super::Store, _: &mut impl std::io::Write) -> Result<(), ArchiveError> {
+    Err(ArchiveError)
+}
