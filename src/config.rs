@@ -1,3 +1,380 @@
-//! (to be written)
+//! `bot.toml`: what a coordinator writes, checked and ready to use.
+//!
+//! Reading has two halves. [`parse`] is pure: text in, a [`Config`] and every fault out, all at once.
+//! [`load`] adds the file system. Secrets are never in the file; the file says where they are, and
+//! [`secrets`] fetches them when a network is about to be used.
+//!
+//! **Invariant:** nothing here prints or quotes a line of the file, which may hold a secret by
+//! mistake, and a [`Config`] exists only where there was no error.
 
+use std::io::Read;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+
+use crate::desk::Settings;
+use crate::fault::{Fault, Severity};
+
+mod duration;
+mod reader;
 pub mod rules_dir;
+pub mod secrets;
+
+use reader::{Faults, Sections};
+
+/// The file that `stumper` reads when it is told no other.
+pub const FILE_NAME: &str = "bot.toml";
+
+/// The largest file that is read: a hundred times what anybody needs.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Every section and its keys, in the order of the shipped file. What is not here is unknown.
+const KEYS: &[(&str, &[&str])] = &[
+    ("desk", &["name", "contact", "language", "rules", "data"]),
+    (
+        "routing",
+        &[
+            "invite_at_once",
+            "ask_next_after",
+            "give_up_after",
+            "remind_after",
+            "release_after",
+            "interview_for",
+            "close_after",
+            "default_limit",
+        ],
+    ),
+    ("privacy", &["keep_for"]),
+    ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
+    ("web", &["listen"]),
+    ("network.sandbox", &["enabled"]),
+    ("network.bluesky", &["enabled", "service", "identifier", "password_env", "password_file"]),
+];
+
+/// Everything the desk needs to know to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// How the desk behaves. The accounts are empty until the networks were asked for them.
+    pub settings: Settings,
+    /// The folder of rule files.
+    pub rules: PathBuf,
+    /// The folder where the desk remembers.
+    pub data: PathBuf,
+    /// Where the desk's page listens: an address of this computer only.
+    pub listen: SocketAddr,
+    /// Whether the built-in network in the browser is in use.
+    pub sandbox: bool,
+    /// The account on Bluesky, where it is in use.
+    pub bluesky: Option<Bluesky>,
+}
+
+/// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bluesky {
+    /// The address of the service, such as `https://bsky.social`.
+    pub service: String,
+    /// The handle or DID to log in with, without `@`.
+    pub identifier: String,
+    pub password: Password,
+}
+
+/// Where a password is to be found. Tried in the order of the fields, then the systemd credential.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Password {
+    /// The name of an environment variable.
+    pub env: Option<(String, Range<usize>)>,
+    /// A file that holds the password and nothing else.
+    pub file: Option<(PathBuf, Range<usize>)>,
+    /// The network's section in `bot.toml`, for faults about it as a whole.
+    pub section: Option<Range<usize>>,
+}
+
+/// What reading `bot.toml` came to.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// `None` where a fault is an error.
+    pub config: Option<Config>,
+    pub faults: Vec<Fault>,
+    /// The file's text, for finding the lines of faults. Not to be shown.
+    pub text: String,
+}
+
+/// Reads and checks the file at `path`. Folders in it are meant relative to the folder it is in.
+pub fn load(path: &Path) -> Loaded {
+    let file = path.display().to_string();
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err((what, hint)) => {
+            let fault = Fault { file, span: None, severity: Severity::Error, what, hint };
+            return Loaded { config: None, faults: vec![fault], text: String::new() };
+        }
+    };
+    let (config, faults) = parse(&file, &text);
+    let home = path.parent().unwrap_or(Path::new(""));
+    let config = config.map(|config| Config {
+        rules: home.join(config.rules),
+        data: home.join(config.data),
+        bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
+        ..config
+    });
+    Loaded { config, faults, text }
+}
+
+/// Checks the text of a `bot.toml`. `file` is its name as the user knows it.
+pub fn parse(file: &str, text: &str) -> (Option<Config>, Vec<Fault>) {
+    let (table, syntax) = toml::de::DeTable::parse_recoverable(text);
+    let mut faults = Faults::new(file);
+    let config = read_config(table.get_ref(), &mut faults);
+    let mut faults = faults.into_list();
+    // What was recovered from a broken line is a guess: only the syntax of that line is to be shown.
+    let broken: Vec<usize> =
+        syntax.iter().filter_map(|error| Some(line_of(text, error.span()?.start))).collect();
+    faults.retain(|fault| match &fault.span {
+        Some(span) => !broken.contains(&line_of(text, span.start)),
+        None => true,
+    });
+    faults.extend(syntax.iter().map(|error| Fault {
+        file: file.to_owned(),
+        span: error.span(),
+        severity: Severity::Error,
+        what: format!("this is not valid TOML: {}", error.message()),
+        hint: Some("write text as `key = \"value\"` and start each section with `[name]`".to_owned()),
+    }));
+    faults.sort_by_key(|fault| fault.span.as_ref().map_or(0, |span| span.start));
+    let usable = faults.iter().all(|fault| fault.severity < Severity::Error);
+    (config.filter(|_| usable), faults)
+}
+
+impl Password {
+    /// Makes a relative path mean one below `home`.
+    fn below(self, home: &Path) -> Password {
+        Password { file: self.file.map(|(path, span)| (home.join(path), span)), ..self }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, (String, Option<String>)> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => (
+            "there is no such file".to_owned(),
+            Some(
+                "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper"
+                    .to_owned(),
+            ),
+        ),
+        std::io::ErrorKind::PermissionDenied => (
+            "this user may not read the file".to_owned(),
+            Some("let the user that runs Stumper read it, for example with `chmod u+r`".to_owned()),
+        ),
+        _ => (format!("the file cannot be read: {}", error.kind()), None),
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err((
+            "the file is larger than 1 MiB".to_owned(),
+            Some("check that this is the right file".to_owned()),
+        ));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| ("the file is not UTF-8 text".to_owned(), Some("save it as UTF-8".to_owned())))
+}
+
+/// The line a byte offset is on, counted from 0.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Config> {
+    let sections = Sections::new(table, KEYS, faults);
+    let mut settings = Settings::default();
+    let (rules, data) = read_desk(&sections, &mut settings, faults);
+    read_routing(&sections, &mut settings, faults);
+    read_privacy(&sections, &mut settings, faults);
+    read_limits(&sections, &mut settings, faults);
+    let listen = read_web(&sections, faults);
+    let sandbox = {
+        let mut section = sections.open("network.sandbox");
+        let enabled = section.flag("enabled", faults).unwrap_or(false);
+        section.close(faults);
+        enabled
+    };
+    let bluesky = read_bluesky(&sections, faults);
+    if !sandbox && bluesky.is_none() && faults.is_empty() {
+        faults.add(
+            None,
+            "no network is in use, so nobody could reach the desk",
+            "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
+        );
+    }
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky })
+}
+
+fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {
+    let mut section = sections.open("desk");
+    if let Some((name, span)) = section.text("name", faults) {
+        if name.trim().is_empty() || name.contains('@') || name.chars().count() > NAME_CHARS_MAX {
+            faults.add(
+                Some(span),
+                "this cannot be the desk's name",
+                "use one to 60 characters without `@`, such as \"the reference desk\"",
+            );
+        }
+        settings.name = name.trim().to_owned();
+    }
+    if let Some((contact, _)) = section.text("contact", faults) {
+        settings.contact = Some(contact.trim().to_owned()).filter(|contact| !contact.is_empty());
+    }
+    if let Some((language, span)) = section.text("language", faults) {
+        if !is_language_tag(&language) {
+            faults.add(Some(span), "this is not a language tag", "write one such as `en`, `de` or `pt-BR`");
+        }
+        settings.language = language;
+    }
+    let mut folder = |key: &'static str, default: &str, faults: &mut Faults| match section.text(key, faults) {
+        Some((path, span)) if path.trim().is_empty() => {
+            faults.add(Some(span), "this folder has no name", &format!("write one such as \"{default}\""));
+            PathBuf::from(default)
+        }
+        Some((path, _)) => PathBuf::from(path),
+        None => PathBuf::from(default),
+    };
+    let (rules, data) = (folder("rules", "rules", faults), folder("data", "data", faults));
+    section.close(faults);
+    (rules, data)
+}
+
+/// The longest name a desk can have: it must leave room in a post.
+const NAME_CHARS_MAX: usize = 60;
+
+/// Whether this looks like a BCP 47 tag: a language of two or three letters, then subtags.
+fn is_language_tag(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let language = parts.next().unwrap_or_default();
+    (2..=3).contains(&language.len())
+        && language.bytes().all(|byte| byte.is_ascii_lowercase())
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
+
+fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
+    let mut section = sections.open("routing");
+    settings.invite_at_once = section.count("invite_at_once", 1..=20, settings.invite_at_once, faults);
+    let ask_next = section.span("ask_next_after");
+    settings.ask_next_after =
+        section.duration("ask_next_after", MINUTE..=DAY * 7, settings.ask_next_after, faults);
+    settings.give_up_after =
+        section.duration("give_up_after", MINUTE * 2..=DAY * 365, settings.give_up_after, faults);
+    settings.remind_after =
+        section.duration("remind_after", MINUTE..=DAY * 90, settings.remind_after, faults);
+    settings.release_after =
+        section.duration("release_after", MINUTE..=DAY * 90, settings.release_after, faults);
+    settings.interview_for =
+        section.duration("interview_for", HOUR..=DAY * 90, settings.interview_for, faults);
+    settings.close_after = section.duration("close_after", HOUR..=DAY * 90, settings.close_after, faults);
+    let limit = section.count("default_limit", 1..=100, settings.default_limit as usize, faults);
+    settings.default_limit = u32::try_from(limit).unwrap_or(settings.default_limit);
+    if faults.is_empty() && settings.ask_next_after >= settings.give_up_after {
+        faults.add(
+            ask_next,
+            "`ask_next_after` is not shorter than `give_up_after`, so only the first librarians would ever be asked",
+            "make `ask_next_after` shorter or `give_up_after` longer",
+        );
+    }
+    section.close(faults);
+}
+
+fn read_privacy(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
+    let mut section = sections.open("privacy");
+    settings.keep_for = section.duration("keep_for", HOUR..=DAY * 3_650, settings.keep_for, faults);
+    section.close(faults);
+}
+
+fn read_limits(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
+    let mut section = sections.open("limits");
+    let replies = settings.replies_per_person_hour;
+    settings.replies_per_person_hour = section.count("replies_per_person_hour", 1..=1_000, replies, faults);
+    let letters = settings.letters_per_question_hour;
+    settings.letters_per_question_hour =
+        section.count("letters_per_question_hour", 5..=1_000, letters, faults);
+    settings.mentions_max = section.count("mentions_max", 0..=50, settings.mentions_max, faults);
+    section.close(faults);
+}
+
+fn read_web(sections: &Sections<'_>, faults: &mut Faults) -> Option<SocketAddr> {
+    let mut section = sections.open("web");
+    let written = section.text("listen", faults);
+    section.close(faults);
+    let Some((listen, span)) = written else { return Some(SocketAddr::from(([127, 0, 0, 1], 7365))) };
+    let Ok(address) = listen.parse::<SocketAddr>() else {
+        faults.add(
+            Some(span),
+            "this is not an address with a port",
+            "write one such as \"127.0.0.1:7365\" or \"[::1]:7365\"",
+        );
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        faults.add(
+            Some(span),
+            "the page would be open to other computers, and it has no log-in yet",
+            "listen on 127.0.0.1 or [::1]; from elsewhere, reach it through an SSH tunnel",
+        );
+        return None;
+    }
+    Some(address)
+}
+
+fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky> {
+    let mut section = sections.open("network.bluesky");
+    let enabled = section.flag("enabled", faults).unwrap_or(false);
+    let service = section.text("service", faults);
+    let identifier = section.text("identifier", faults);
+    let env = section.text("password_env", faults);
+    let file = section.text("password_file", faults);
+    let whole = section.whole();
+    section.close(faults);
+    if !enabled {
+        return None;
+    }
+    let (service, service_span) = service.unzip();
+    let service = service.unwrap_or_else(|| "https://bsky.social".to_owned());
+    if !is_service_address(&service) {
+        faults.add(
+            service_span,
+            "this is not the address of a service",
+            "write one such as \"https://bsky.social\"",
+        );
+    }
+    let (identifier, identifier_span) = identifier.unzip();
+    let identifier =
+        identifier.map(|name| name.trim().trim_start_matches('@').to_owned()).unwrap_or_default();
+    if identifier.is_empty() {
+        faults.add(
+            identifier_span.or(whole.clone()),
+            "Bluesky is enabled but the account is not named",
+            "add `identifier = \"desk.example.org\"` with the account's handle",
+        );
+    }
+    let file = file.map(|(path, span)| (PathBuf::from(path), span));
+    let password = Password { env, file, section: whole };
+    Some(Bluesky { service: service.trim_end_matches('/').to_owned(), identifier, password })
+}
+
+/// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.
+fn is_service_address(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else { return false };
+    let bare = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => bare,
+        ("http", Some("127.0.0.1" | "localhost" | "[::1]")) => bare,
+        _ => false,
+    }
+}

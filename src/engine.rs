@@ -1,1 +1,314 @@
-//! (to be written)
+//! Running the desk: inputs come in, are decided by the core, committed by the store, and letters go
+//! out. Each part is a task of its own: a listener and a sender for every network, the alarm, and
+//! the housekeeping.
+//!
+//! **Invariant:** nothing is decided here that the core could decide, nothing is remembered between
+//! two steps that is not in the store, and no input, however odd, can stop the desk.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::{debug, error, warn};
+
+use crate::clock;
+use crate::desk::letter::Delivery;
+use crate::desk::{
+    self, Account, AccountId, Action, Code, Input, InputId, LetterId, Network, Outcome, PostId, Question,
+    Settings, View,
+};
+use crate::store::{Committed, Store, StoreError};
+use crate::subjects::Subjects;
+
+mod alarm;
+mod backoff;
+pub mod control;
+pub mod housekeeping;
+mod listener;
+mod run;
+mod sender;
+
+pub use run::{Running, start};
+
+/// How often an input is decided again because somebody else changed what it is about. Each time
+/// means that another input went through, so even two would be rare.
+const STALE_MAX: usize = 16;
+
+/// How many question codes in one text are looked up.
+const CODES_IN_TEXT_MAX: usize = 5;
+
+/// How many words of a text are looked at for codes. No network's posts are as long.
+const WORDS_MAX: usize = 5_000;
+
+/// The desk's memory, knowledge and settings, shared by everything that runs.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+    subjects: RwLock<Arc<Subjects>>,
+    settings: RwLock<Arc<Settings>>,
+    /// Counts what was stored. Whoever sleeps until something changes watches it.
+    changes: watch::Sender<u64>,
+    set_aside: AtomicU64,
+    /// Turns true when the store takes nothing more, so that the process has to end.
+    stuck: watch::Sender<bool>,
+}
+
+/// What became of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// It took effect now.
+    Done(Outcome),
+    /// It took effect earlier.
+    SeenBefore,
+    /// Deciding it failed in a way that must not happen. Nothing was changed; the log says where.
+    SetAside,
+}
+
+/// Why an input could not be handled. It can be tried again later.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others kept changing what it is about.
+    #[error("the desk is too busy with the same question")]
+    Contended,
+}
+
+impl Engine {
+    /// A desk that remembers in `store`. It does nothing by itself before [`start`].
+    pub fn new(store: Store, subjects: Subjects, settings: Settings) -> Engine {
+        Engine {
+            store,
+            subjects: RwLock::new(Arc::new(subjects)),
+            settings: RwLock::new(Arc::new(settings)),
+            changes: watch::Sender::new(0),
+            set_aside: AtomicU64::new(0),
+            stuck: watch::Sender::new(false),
+        }
+    }
+
+    /// The desk's memory, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The rules as they are now.
+    pub fn subjects(&self) -> Arc<Subjects> {
+        self.subjects.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Uses other rules from the next input on.
+    pub fn replace_subjects(&self, subjects: Subjects) {
+        *self.subjects.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(subjects);
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes the desk's own account on a network, once the network has said which it is.
+    pub fn set_account(&self, account: Account) {
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut settings).accounts.insert(account.id.network, account);
+    }
+
+    /// How many inputs were set aside since the start.
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// Tells when something was stored. Look at the store after `borrow_and_update`, then wait.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Lets one thing that happened take effect: reads what is known, decides, commits. Handling the
+    /// same input again changes nothing. May be called for several inputs at once.
+    pub async fn handle(&self, input: Input) -> Result<Handled, HandleError> {
+        self.handle_at(input, clock::now()).await
+    }
+
+    /// [`Engine::handle`] at a time of the caller's choice, for worlds with a clock of their own.
+    pub async fn handle_at(&self, input: Input, now: Timestamp) -> Result<Handled, HandleError> {
+        let id = input.id();
+        if self.store.has_seen(&id)? {
+            return Ok(Handled::SeenBefore);
+        }
+        for _ in 0..STALE_MAX {
+            let Some(step) = self.decide(&input, &id, now)? else {
+                self.set_aside.fetch_add(1, Ordering::Relaxed);
+                return Ok(Handled::SetAside);
+            };
+            let outcome = step.outcome;
+            match self.noted(self.store.commit(step).await)? {
+                Committed::Stored => {
+                    debug!(input = ?id, ?outcome, "Handled an input");
+                    self.ring();
+                    return Ok(Handled::Done(outcome));
+                }
+                Committed::SeenBefore => return Ok(Handled::SeenBefore),
+                Committed::Stale => {}
+            }
+        }
+        warn!(input = ?id, tries = STALE_MAX, "Others kept changing what an input is about");
+        Err(HandleError::Contended)
+    }
+
+    /// Waits until the store takes nothing more. The process has to end then and be started again.
+    pub async fn stuck(&self) {
+        // The sender lives as long as the engine.
+        self.stuck.subscribe().wait_for(|stuck| *stuck).await.ok();
+    }
+
+    /// [`Store::deliver`], noticing when the store has stopped.
+    async fn deliver(&self, id: &LetterId, from: &Delivery, to: Delivery) -> Result<bool, StoreError> {
+        self.noted(self.store.deliver(id, from, to).await)
+    }
+
+    /// [`Store::set_cursor`], noticing when the store has stopped.
+    async fn set_cursor(&self, network: Network, cursor: String) -> Result<(), StoreError> {
+        self.noted(self.store.set_cursor(network, cursor).await)
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Stopped(_)) = &result {
+            self.stuck.send_replace(true);
+        }
+        result
+    }
+
+    /// Wakes whoever waits for a change.
+    fn ring(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Reads what is known and decides. `None` where the core panicked, which is a defect: whatever
+    /// one post makes the core do, the others must still be served.
+    fn decide(&self, input: &Input, id: &InputId, now: Timestamp) -> Result<Option<desk::Step>, StoreError> {
+        let (settings, subjects) = (self.settings(), self.subjects());
+        let about = Known::read(&self.store, input, id)?;
+        let roster = self.store.roster();
+        let view = View {
+            settings: &settings,
+            subjects: &subjects,
+            roster: &roster,
+            person: about.person,
+            questions: about.questions,
+            link: about.link,
+            free_code: about.free_code,
+        };
+        // Nothing half-done can be left behind: the core only reads the view, and the step is dropped.
+        let step = catch_unwind(AssertUnwindSafe(|| desk::decide(&view, input, now)));
+        Ok(step
+            .map_err(|_| {
+                let kind = kind(input);
+                error!(kind, "Deciding an input of kind {kind} failed; it was set aside. Please report this");
+            })
+            .ok())
+    }
+}
+
+/// The word for an input in logs.
+fn kind(input: &Input) -> &'static str {
+    match input {
+        Input::Post(_) => "post",
+        Input::Timer { .. } => "timer",
+        Input::Delivered { .. } => "delivered",
+        Input::Refused { .. } => "refused",
+        Input::Coordinator { .. } => "coordinator",
+    }
+}
+
+/// What the store knows that an input may be about.
+struct Known {
+    person: Option<desk::Person>,
+    questions: Vec<Question>,
+    link: Option<desk::Link>,
+    free_code: Code,
+}
+
+impl Known {
+    fn read(store: &Store, input: &Input, id: &InputId) -> Result<Known, StoreError> {
+        let who = person_of(input);
+        let person = who.map(|who| store.person(who)).transpose()?.flatten();
+        let link = replied_to(input).map(|post| store.link(post)).transpose()?.flatten();
+        let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
+        codes.extend(link.iter().filter_map(|link| link.code.clone()));
+        let mut questions = who.map(|who| store.questions_involving(who)).transpose()?.unwrap_or_default();
+        for code in codes {
+            if questions.iter().any(|question| question.code == code) {
+                continue;
+            }
+            questions.extend(store.question(&code)?);
+        }
+        Ok(Known { person, questions, link, free_code: free_code(store, id)? })
+    }
+}
+
+/// The account whose row and questions an input may change.
+fn person_of(input: &Input) -> Option<&AccountId> {
+    match input {
+        Input::Post(post) => Some(&post.author.id),
+        Input::Timer { .. } => None,
+        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
+        Input::Coordinator { action, .. } => match action {
+            Action::AddLibrarian { account, .. } => Some(&account.id),
+            Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
+            Action::CloseQuestion { .. } => None,
+            Action::ReassignQuestion { to, .. } => Some(to),
+        },
+    }
+}
+
+fn replied_to(input: &Input) -> Option<&PostId> {
+    match input {
+        Input::Post(post) => post.in_reply_to.as_ref(),
+        Input::Timer { .. } | Input::Delivered { .. } | Input::Refused { .. } | Input::Coordinator { .. } => {
+            None
+        }
+    }
+}
+
+/// The codes of questions that an input names.
+fn codes_of(input: &Input) -> Vec<Code> {
+    match input {
+        Input::Post(post) => codes_in(post.text.reveal()),
+        Input::Timer { code, .. } => vec![code.clone()],
+        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
+            letter.about.iter().cloned().collect()
+        }
+        Input::Coordinator { action, .. } => match action {
+            Action::CloseQuestion { code } | Action::ReassignQuestion { code, .. } => vec![code.clone()],
+            Action::AddLibrarian { .. } | Action::PauseLibrarian { .. } | Action::RemoveLibrarian { .. } => {
+                Vec::new()
+            }
+        },
+    }
+}
+
+/// The question codes that stand in a text.
+fn codes_in(text: &str) -> Vec<Code> {
+    text.split(|sign: char| !sign.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX)
+        .filter_map(Code::parse)
+        .take(CODES_IN_TEXT_MAX)
+        .collect()
+}
+
+/// The first code for this input that no question has. If all of them were taken, which takes more
+/// questions than a desk can have, the last one is used and the commit answers *stale*.
+fn free_code(store: &Store, id: &InputId) -> Result<Code, StoreError> {
+    let mut last = None;
+    for code in Code::candidates(id) {
+        if store.question(&code)?.is_none() {
+            return Ok(code);
+        }
+        last = Some(code);
+    }
+    Ok(last.expect("there is always a candidate for a code"))
+}

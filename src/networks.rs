@@ -17,7 +17,65 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::desk::letter::Refusal;
-use crate::desk::{Letter, Network, Place, Post};
+use crate::desk::{Account, Letter, Network, Place, Post};
+
+pub mod sandbox;
+
+/// The desk's account on one network.
+#[derive(Debug)]
+pub enum Connector {
+    Sandbox(sandbox::Connector),
+}
+
+impl Connector {
+    pub fn network(&self) -> Network {
+        match self {
+            Connector::Sandbox(_) => Network::Sandbox,
+        }
+    }
+
+    /// Logs in and says which account the desk is there.
+    pub async fn connect(&self) -> Result<Account, Failure> {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.connect().await,
+        }
+    }
+
+    /// The page of posts for the desk after `cursor`; from the beginning where there is none.
+    pub async fn fetch(&self, cursor: Option<&str>) -> Result<Batch, Failure> {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
+        }
+    }
+
+    /// Returns when there may be something new to fetch.
+    pub async fn wait(&self) {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.wait().await,
+        }
+    }
+
+    /// Puts a letter on the network and says where it is then.
+    pub async fn send(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
+        }
+    }
+
+    /// Where a letter is whose sending ended unsure; `None` if it is not there.
+    pub async fn look(&self, outgoing: &Outgoing) -> Result<Option<Place>, Failure> {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
+        }
+    }
+
+    /// Finds out whether everything that the desk needs there is in order.
+    pub async fn check(&self) -> Report {
+        match self {
+            Connector::Sandbox(sandbox) => sandbox.check().await,
+        }
+    }
+}
 
 /// One page of incoming posts.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,6 +7,7 @@
 //! **Invariant:** nothing here decides anything about a question, and nothing outside `store::sled`
 //! knows sled. No error names an account, a post or a text.
 
+pub mod archive;
 mod memory;
 mod rows;
 

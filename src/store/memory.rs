@@ -419,7 +419,8 @@ impl Tables {
     fn forget(&mut self, account: &AccountId) {
         self.people.remove(&account.key());
         self.links.retain(|_, (_, link)| link.with != *account);
-        let concerns = |letter: &Letter| letter.to.id == *account || letter.words_of.as_ref() == Some(account);
+        let concerns =
+            |letter: &Letter| letter.to.id == *account || letter.words_of.as_ref() == Some(account);
         let theirs = self.letters.values().filter(|kept| concerns(&kept.letter));
         let theirs: Vec<LetterId> = theirs.map(|kept| kept.letter.id.clone()).collect();
         for id in &theirs {

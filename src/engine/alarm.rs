@@ -1,0 +1,91 @@
+//! The alarm: sleeps until the first timer is due and hands it to the desk.
+//!
+//! **Invariant:** a timer that cannot be handled is tried again after a while, never at once, and
+//! never keeps others from going off.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::clock;
+use crate::desk::question::Reason;
+use crate::desk::{Code, Input};
+use crate::engine::run::Stop;
+use crate::engine::{Engine, HandleError, Handled, backoff};
+use crate::store::StoreError;
+
+/// How many due timers are handled before the clock is read again.
+const BATCH: usize = 100;
+
+/// How long a timer that could not be handled waits.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// The longest sleep: a guard against a clock that was set back.
+const SLEEP_MAX: Duration = Duration::from_secs(600);
+
+/// Timers that could not be handled, and when they may be tried again.
+type Aside = BTreeMap<(Code, Reason, Timestamp), Timestamp>;
+
+/// Handles timers until the desk stops.
+pub(super) async fn watch(engine: Arc<Engine>, mut stop: Stop) {
+    let mut changes = engine.changes();
+    let mut aside = Aside::new();
+    loop {
+        changes.borrow_and_update();
+        let sleep = match round(&engine, &mut aside).await {
+            Ok(sleep) => sleep,
+            Err(error) => {
+                warn!(%error, "Timers cannot be read: {error}");
+                AGAIN_AFTER
+            }
+        };
+        let woken = async {
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                changed = changes.changed() => changed.expect("the engine outlives the alarm"),
+            }
+        };
+        if stop.or(woken).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Handles what is due now and says how long to sleep.
+async fn round(engine: &Engine, aside: &mut Aside) -> Result<Duration, StoreError> {
+    let now = clock::now();
+    aside.retain(|_, again_at| *again_at > now);
+    // Whatever is set aside is still due, so that many more have to be asked for.
+    let due = engine.store().due(now, BATCH + aside.len())?;
+    let due: Vec<_> = due.into_iter().filter(|timer| !aside.contains_key(timer)).collect();
+    if due.is_empty() {
+        let next = engine.store().next_due()?;
+        let next = next.map_or(SLEEP_MAX, |(next, _)| backoff::until(now, next).min(SLEEP_MAX));
+        // Where the next one is past, it was set aside.
+        return Ok(if next.is_zero() { AGAIN_AFTER } else { next });
+    }
+    for (code, reason, at) in due {
+        let timer = (code.clone(), reason, at);
+        let handled = engine.handle(Input::Timer { code, reason, at }).await;
+        if !went_off(handled) {
+            aside.insert(timer, backoff::after(now, AGAIN_AFTER));
+        }
+    }
+    Ok(Duration::ZERO)
+}
+
+/// Whether the timer is gone from the store now.
+fn went_off(handled: Result<Handled, HandleError>) -> bool {
+    match handled {
+        Ok(Handled::Done(_)) => true,
+        // Seen before and still due: its question was not changed by it, which must not happen.
+        Ok(Handled::SeenBefore | Handled::SetAside) => false,
+        Err(error) => {
+            warn!(%error, "A timer has to wait: {error}");
+            false
+        }
+    }
+}

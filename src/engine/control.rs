@@ -1,0 +1,456 @@
+//! What a coordinator asks of the desk, and what it replies: one set of requests, whether the desk
+//! runs (they come over its page's address) or not (the command opens the store itself).
+//!
+//! **Invariant:** nothing is changed here but through [`Engine::handle`], and nobody is served over
+//! the network who does not hold the token from the control file, which only the user that runs the
+//! desk can read.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::desk::letter::{Content, Delivery, Refusal};
+use crate::desk::question::{Entry, Reason};
+use crate::desk::{AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question};
+use crate::engine::{Engine, Handled};
+use crate::store::StoreError;
+use crate::subjects::SubjectId;
+
+/// The file in the data folder that says where the running desk listens to commands.
+pub const FILE_NAME: &str = "control.json";
+
+/// The path of the control endpoint on the desk's page.
+pub const PATH: &str = "/control";
+
+/// The largest request that is read.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// The largest control file that is read.
+const FILE_BYTES_MAX: u64 = 4_096;
+
+/// How many questions one reply lists at most.
+pub const QUESTIONS_MAX: usize = 1_000;
+
+/// How many questions are read from the store at a time.
+const PAGE: usize = 200;
+
+/// One thing a coordinator asks of the desk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Request {
+    /// Everybody on the roster.
+    Librarians,
+    /// The questions, oldest first.
+    Questions { which: Which },
+    /// One question with its history.
+    Question { code: Code },
+    /// Put somebody on the roster, as [`Action::AddLibrarian`].
+    Add { id: String, action: Action },
+    /// Ask a librarian nothing until then; `None` ends the pause.
+    Pause { id: String, who: String, until: Option<Timestamp> },
+    /// Take a librarian off the roster.
+    Remove { id: String, who: String },
+    /// End a question, telling its patron.
+    Close { id: String, code: Code },
+    /// Offer a question to one librarian.
+    Reassign { id: String, code: Code, to: String },
+    /// Write everything the desk remembers into a new file in the data folder.
+    Export { file_name: String },
+}
+
+/// Which questions are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// Those that have not ended.
+    Open,
+    /// All that are kept.
+    All,
+}
+
+/// What the desk says to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reply")]
+pub enum Reply {
+    Librarians {
+        librarians: Vec<RosterRow>,
+    },
+    /// `more` where there are more than [`QUESTIONS_MAX`].
+    Questions {
+        questions: Vec<QuestionRow>,
+        more: bool,
+    },
+    Question {
+        details: Box<Details>,
+    },
+    /// It was done, or nothing had to be done.
+    Done {
+        outcome: Outcome,
+    },
+    /// The file was written.
+    Exported {
+        file_name: String,
+    },
+    /// The request cannot be met: what, and what to do.
+    Refused {
+        what: String,
+        hint: Option<String>,
+    },
+    /// The desk is out of order: what.
+    Failed {
+        what: String,
+    },
+}
+
+/// One librarian on the roster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RosterRow {
+    pub network: Network,
+    pub id: String,
+    pub handle: String,
+    pub librarian: Librarian,
+}
+
+/// One question in a list. No words of the patron are in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuestionRow {
+    pub code: Code,
+    pub state: String,
+    pub subject: Option<SubjectId>,
+    pub asked_at: Timestamp,
+    /// The handle of the librarian who has it.
+    pub owner: Option<String>,
+    /// How many librarians were asked.
+    pub asked: usize,
+}
+
+/// Everything about one question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    pub question: Question,
+    pub owner: Option<String>,
+    pub next: Option<(Reason, Timestamp)>,
+    pub history: Vec<Entry>,
+    /// Letters that the networks would not take.
+    pub undelivered: Vec<Undelivered>,
+    /// How many letters wait to be sent.
+    pub waiting: usize,
+}
+
+/// A letter that will not be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undelivered {
+    pub purpose: crate::desk::Purpose,
+    pub network: Network,
+    pub why: Refusal,
+    pub at: Timestamp,
+}
+
+/// Where the running desk listens to commands, and the token that shows the caller may.
+#[derive(Clone, Debug)]
+pub struct ControlFile {
+    pub address: SocketAddr,
+    pub token: SecretString,
+}
+
+/// A [`ControlFile`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    address: SocketAddr,
+    token: String,
+}
+
+impl ControlFile {
+    /// A new token for a desk that listens at `address`, written where only this user can read it.
+    pub fn create(data: &Path, address: SocketAddr) -> std::io::Result<ControlFile> {
+        let token = random_hex()?;
+        let text = serde_json::to_string(&Written { address, token: token.clone() })?;
+        let path = data.join(FILE_NAME);
+        // A file left behind may be readable by others, so it is replaced, not written into.
+        remove(&path)?;
+        private_file(&path)?.write_all(text.as_bytes())?;
+        Ok(ControlFile { address, token: SecretString::from(token) })
+    }
+
+    /// The file of a desk that may be running. `None` where there is none or it cannot be read.
+    pub fn read(data: &Path) -> Option<ControlFile> {
+        let mut text = String::new();
+        let file = std::fs::File::open(data.join(FILE_NAME)).ok()?;
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+        let written: Written = serde_json::from_str(&text).ok()?;
+        Some(ControlFile { address: written.address, token: SecretString::from(written.token) })
+    }
+
+    /// Removes the file of a desk that ends.
+    pub fn remove(data: &Path) {
+        // Nothing depends on it: a file left behind leads to an address where nobody answers.
+        remove(&data.join(FILE_NAME)).ok();
+    }
+}
+
+/// 32 random hexadecimal digits from the operating system, for tokens and the ids of wishes.
+pub fn random_hex() -> std::io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A new file that only this user can read. Fails where there is one.
+pub fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[derive(Clone)]
+struct Served {
+    engine: Arc<Engine>,
+    token: SecretString,
+    data: PathBuf,
+}
+
+/// The control endpoint, to be merged into the desk's page.
+pub fn router(engine: Arc<Engine>, file: &ControlFile, data: PathBuf) -> axum::Router {
+    let served = Served { engine, token: file.token.clone(), data };
+    axum::Router::new()
+        .route(PATH, post(serve))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(served)
+}
+
+async fn serve(State(served): State<Served>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let wanted = format!("Bearer {}", served.token.expose_secret());
+    if !bool::from(given.ct_eq(wanted.as_bytes())) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let Ok(request) = serde_json::from_slice::<Request>(&body) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    Json(execute(&served.engine, &served.data, request).await).into_response()
+}
+
+/// Does what is asked. `data` is the data folder, for exports.
+pub async fn execute(engine: &Engine, data: &Path, request: Request) -> Reply {
+    match attempt(engine, data, request).await {
+        Ok(reply) => reply,
+        Err(Trouble::Refused { what, hint }) => Reply::Refused { what, hint },
+        Err(Trouble::Store(error)) => Reply::Failed { what: error.to_string() },
+        Err(Trouble::Engine(error)) => Reply::Failed { what: error.to_string() },
+        Err(Trouble::Export(what)) => Reply::Failed { what },
+    }
+}
+
+/// Why a request came to nothing.
+enum Trouble {
+    Refused { what: String, hint: Option<String> },
+    Store(StoreError),
+    Engine(crate::engine::HandleError),
+    Export(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Trouble {
+        Trouble::Store(error)
+    }
+}
+
+impl From<crate::engine::HandleError> for Trouble {
+    fn from(error: crate::engine::HandleError) -> Trouble {
+        Trouble::Engine(error)
+    }
+}
+
+fn refused(what: impl Into<String>, hint: impl Into<String>) -> Trouble {
+    Trouble::Refused { what: what.into(), hint: Some(hint.into()) }
+}
+
+async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply, Trouble> {
+    match request {
+        Request::Librarians => Ok(Reply::Librarians { librarians: roster_rows(engine) }),
+        Request::Questions { which } => questions(engine, which),
+        Request::Question { code } => {
+            let details = Box::new(details(engine, &code)?);
+            Ok(Reply::Question { details })
+        }
+        Request::Add { id, action } => wish(engine, id, action).await,
+        Request::Pause { id, who, until } => {
+            let account = on_roster(engine, &who)?;
+            wish(engine, id, Action::PauseLibrarian { account, until }).await
+        }
+        Request::Remove { id, who } => {
+            let account = on_roster(engine, &who)?;
+            wish(engine, id, Action::RemoveLibrarian { account }).await
+        }
+        Request::Close { id, code } => {
+            let question = existing(engine, &code)?;
+            if question.state.is_final() {
+                let what = format!("the question {code} is {} already", question.state.word());
+                return Err(refused(what, format!("see its history with `stumper questions show {code}`")));
+            }
+            wish(engine, id, Action::CloseQuestion { code }).await
+        }
+        Request::Reassign { id, code, to } => {
+            existing(engine, &code)?;
+            let to = on_roster(engine, &to)?;
+            wish(engine, id, Action::ReassignQuestion { code, to }).await
+        }
+        Request::Export { file_name } => export(engine, data, &file_name).await,
+    }
+}
+
+async fn wish(engine: &Engine, id: String, action: Action) -> Result<Reply, Trouble> {
+    match engine.handle(Input::Coordinator { id, action }).await? {
+        Handled::Done(outcome) => Ok(Reply::Done { outcome }),
+        Handled::SeenBefore => Ok(Reply::Done { outcome: Outcome::Outdated }),
+        Handled::SetAside => Err(Trouble::Export(
+            "the desk stumbled over this wish and set it aside; its log says where".to_owned(),
+        )),
+    }
+}
+
+fn roster_rows(engine: &Engine) -> Vec<RosterRow> {
+    let row = |(person, librarian): (&Person, &Librarian)| RosterRow {
+        network: person.account.id.network,
+        id: person.account.id.id.clone(),
+        handle: person.account.handle.clone(),
+        librarian: librarian.clone(),
+    };
+    engine.store().roster().iter().map(row).collect()
+}
+
+/// Finds the one librarian whom `who` names: `network:handle`, `network:id`, or a handle alone.
+fn on_roster(engine: &Engine, who: &str) -> Result<AccountId, Trouble> {
+    let (network, name) = split_who(who);
+    let fits = |row: &RosterRow| {
+        network.is_none_or(|network| network == row.network)
+            && (row.id == name || row.handle.eq_ignore_ascii_case(name))
+    };
+    let mut found: Vec<RosterRow> = roster_rows(engine).into_iter().filter(fits).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(row), true) => Ok(AccountId::new(row.network, row.id)),
+        (Some(_), false) => Err(refused(
+            "more than one librarian has this name",
+            "name the network as well, for example `bluesky:nina.example`",
+        )),
+        (None, _) => Err(refused("nobody on the roster has this name", "see `stumper librarians list`")),
+    }
+}
+
+/// Cuts `network:name` apart. Without a known network in front, all of it is the name.
+pub fn split_who(who: &str) -> (Option<Network>, &str) {
+    let who = who.trim();
+    let named = who.split_once(':').and_then(|(network, name)| Some((Network::named(network)?, name)));
+    let (network, name) = named.map_or((None, who), |(network, name)| (Some(network), name));
+    (network, name.trim_start_matches('@'))
+}
+
+fn existing(engine: &Engine, code: &Code) -> Result<Question, Trouble> {
+    engine.store().question(code)?.ok_or_else(|| {
+        refused(
+            format!("there is no question {code}"),
+            "see `stumper questions list --all`; ended questions are erased after a while",
+        )
+    })
+}
+
+fn questions(engine: &Engine, which: Which) -> Result<Reply, Trouble> {
+    let mut rows = Vec::new();
+    let mut after = None;
+    loop {
+        let page = engine.store().questions(after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.code.clone());
+        rows.extend(page.iter().filter(|question| which.includes(question)).map(question_row));
+    }
+    rows.sort_by_key(|row| row.asked_at);
+    let more = rows.len() > QUESTIONS_MAX;
+    rows.truncate(QUESTIONS_MAX);
+    Ok(Reply::Questions { questions: rows, more })
+}
+
+impl Which {
+    fn includes(self, question: &Question) -> bool {
+        match self {
+            Which::Open => !question.state.is_final(),
+            Which::All => true,
+        }
+    }
+}
+
+fn question_row(question: &Question) -> QuestionRow {
+    QuestionRow {
+        code: question.code.clone(),
+        state: question.state.word().to_owned(),
+        subject: question.subjects.first().map(|found| found.subject.clone()),
+        asked_at: question.asked_at,
+        owner: owner_handle(question),
+        asked: question.invitations.len(),
+    }
+}
+
+fn owner_handle(question: &Question) -> Option<String> {
+    let invitation = question.invitation(question.owner()?)?;
+    Some(invitation.librarian.handle.clone())
+}
+
+fn details(engine: &Engine, code: &Code) -> Result<Details, Trouble> {
+    let question = existing(engine, code)?;
+    let history = engine.store().journal(code)?;
+    let letters = engine.store().letters_about(code)?;
+    let undelivered = letters.iter().filter_map(|(letter, delivery)| undelivered(letter, delivery)).collect();
+    let waiting = letters.iter().filter(|(_, delivery)| !delivery.is_settled()).count();
+    let next = question.timers.iter().map(|(reason, at)| (*reason, *at)).min_by_key(|(_, at)| *at);
+    Ok(Details { owner: owner_handle(&question), next, history, undelivered, waiting, question })
+}
+
+fn undelivered(letter: &Letter, delivery: &Delivery) -> Option<Undelivered> {
+    let deletion = match letter.content {
+        Content::Post { .. } => false,
+        Content::Delete { .. } => true,
+    };
+    match delivery {
+        // What is no longer wanted was not lost.
+        Delivery::Refused { why: Refusal::Outdated, .. } if !deletion => None,
+        Delivery::Refused { why, at } => {
+            Some(Undelivered { purpose: letter.purpose, network: letter.network, why: *why, at: *at })
+        }
+        Delivery::Waiting { .. }
+        | Delivery::Claimed { .. }
+        | Delivery::Unsure { .. }
+        | Delivery::Sent { .. } => None,
+    }
+}
+
+async fn export(engine: &Engine, data: &Path, file_name: &str) -> Result<Reply, Trouble> {
+    let plain = !file_name.is_empty()
+        && file_name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        && !file_name.starts_with('.');
+    if !plain {
+        return Err(refused("this is not a plain file name", "use letters, digits, dots and hyphens"));
+    }
+    crate::engine::housekeeping::export(engine, &data.join(file_name))
+        .await
+        .map_err(|error| Trouble::Export(error.to_string()))?;
+    Ok(Reply::Exported { file_name: file_name.to_owned() })
+}

@@ -1,0 +1,185 @@
+//! Listening to one network: log in, fetch from the stored cursor, handle each post in order, store
+//! the cursor, wait for more.
+//!
+//! **Invariant:** the cursor moves only past posts that took effect or were set aside, so that a
+//! crash at any point loses none. Trouble with one network leaves the others alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::desk::{Input, Post};
+use crate::engine::run::Stop;
+use crate::engine::{Engine, HandleError, Handled, backoff};
+use crate::networks::{Batch, Connector, Failure};
+
+/// How long to wait before trying an account again that cannot be used: a person has to mend it.
+const ACCOUNT_DEAD_WAIT: Duration = Duration::from_secs(3_600);
+
+/// The shortest wait after a failure, whatever a network says.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// Whether the sender may use the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Session {
+    /// Not logged in, or logged out by the network.
+    Closed,
+    Open,
+}
+
+/// What the listener does after a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Retry {
+    wait: Duration,
+    /// Whether to log in again first.
+    session: Session,
+}
+
+/// Listens until the desk stops.
+pub(super) async fn listen(
+    engine: Arc<Engine>,
+    connector: Arc<Connector>,
+    session: watch::Sender<Session>,
+    mut stop: Stop,
+) {
+    let mut failed = 0;
+    loop {
+        let outcome = match *session.borrow() {
+            Session::Closed => Do::Connect,
+            Session::Open => Do::Fetch,
+        };
+        let failure = match outcome {
+            Do::Connect => stop.or(connect(&engine, &connector, &session)).await,
+            Do::Fetch => once(&engine, &connector, &mut stop).await,
+        };
+        let failure = match failure {
+            None => return,
+            Some(Ok(())) => {
+                failed = 0;
+                continue;
+            }
+            Some(Err(failure)) => failure,
+        };
+        failed = u32::saturating_add(failed, 1);
+        let retry = failure.retry(failed);
+        failure.report(&connector, retry.wait);
+        if retry.session == Session::Closed {
+            session.send_replace(Session::Closed);
+        }
+        if stop.or(tokio::time::sleep(retry.wait)).await.is_none() {
+            return;
+        }
+    }
+}
+
+enum Do {
+    Connect,
+    Fetch,
+}
+
+/// Why listening was interrupted.
+#[derive(Debug)]
+enum Interrupted {
+    Network(Failure),
+    Desk(HandleError),
+}
+
+impl Interrupted {
+    fn retry(&self, failed: u32) -> Retry {
+        let again = backoff::wait(failed, clock::now());
+        let open = |wait| Retry { wait, session: Session::Open };
+        match self {
+            Interrupted::Network(Failure::Later { after }) => {
+                open((*after).clamp(WAIT_MIN, backoff::LONGEST))
+            }
+            Interrupted::Network(Failure::AccountDead(_)) => {
+                Retry { wait: ACCOUNT_DEAD_WAIT, session: Session::Closed }
+            }
+            Interrupted::Network(Failure::Transient(_) | Failure::Unsure(_) | Failure::Refused(_)) => {
+                open(again)
+            }
+            Interrupted::Desk(_) => open(again),
+        }
+    }
+
+    fn report(&self, connector: &Connector, wait: Duration) {
+        let (network, wait_s) = (connector.network().name(), wait.as_secs());
+        match self {
+            Interrupted::Network(Failure::AccountDead(why)) => warn!(
+                network,
+                why,
+                wait_s,
+                "The account on {network} cannot be used: {why}. Mend it, see `stumper network check {network}`; \
+                 the desk tries again in {wait_s} s"
+            ),
+            Interrupted::Network(failure) => {
+                warn!(network, %failure, wait_s, "Listening on {network} is interrupted for {wait_s} s: {failure}");
+            }
+            Interrupted::Desk(error) => {
+                warn!(network, %error, wait_s, "A post from {network} has to wait {wait_s} s: {error}");
+            }
+        }
+    }
+}
+
+async fn connect(
+    engine: &Engine,
+    connector: &Connector,
+    session: &watch::Sender<Session>,
+) -> Result<(), Interrupted> {
+    let account = connector.connect().await.map_err(Interrupted::Network)?;
+    engine.set_account(account);
+    session.send_replace(Session::Open);
+    let network = connector.network().name();
+    info!(network, "Listening on {network}");
+    Ok(())
+}
+
+/// One page: fetched, handled, passed. `None` when the desk stops.
+async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option<Result<(), Interrupted>> {
+    let network = connector.network();
+    let cursor = match engine.store().cursor(network) {
+        Ok(cursor) => cursor,
+        Err(error) => return Some(Err(Interrupted::Desk(error.into()))),
+    };
+    let batch = match stop.or(connector.fetch(cursor.as_deref())).await? {
+        Ok(batch) => batch,
+        Err(failure) => return Some(Err(Interrupted::Network(failure))),
+    };
+    let Batch { posts, cursor: next, more, unreadable } = batch;
+    if unreadable > 0 {
+        let network = network.name();
+        warn!(
+            network,
+            unreadable, "{unreadable} items from {network} could not be understood and were left out"
+        );
+    }
+    // Not interrupted by a stop: a page is short, and what was begun is finished.
+    if let Err(error) = take_in(engine, posts).await {
+        return Some(Err(Interrupted::Desk(error)));
+    }
+    if let Some(next) = next.filter(|next| Some(next) != cursor.as_ref())
+        && let Err(error) = engine.set_cursor(network, next).await
+    {
+        return Some(Err(Interrupted::Desk(error.into())));
+    }
+    if more {
+        return Some(Ok(()));
+    }
+    stop.or(connector.wait()).await?;
+    Some(Ok(()))
+}
+
+async fn take_in(engine: &Engine, posts: Vec<Post>) -> Result<(), HandleError> {
+    for post in posts {
+        match engine.handle(Input::Post(Box::new(post))).await? {
+            Handled::Done(_) | Handled::SeenBefore => {}
+            // Counted and logged by the engine. The next posts must not wait for a mended desk.
+            Handled::SetAside => {}
+        }
+    }
+    Ok(())
+}

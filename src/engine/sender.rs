@@ -1,0 +1,476 @@
+//! Sending from the outbox to one network.
+//!
+//! A letter is claimed durably, sent, and settled. A claim without a result means that nobody knows,
+//! so the desk looks for the letter before it repeats it. The decisions are pure functions
+//! ([`after_send`], [`after_look`], [`found_in_hand`]), each with its table of tests.
+//!
+//! **Invariant:** no letter is sent that was not claimed durably first, none is repeated without a
+//! look where it may have arrived, and none is given up without a word to the coordinator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tracing::{debug, error, warn};
+
+use crate::clock;
+use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
+use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
+use crate::engine::listener::Session;
+use crate::engine::run::Stop;
+use crate::engine::{Engine, HandleError, Handled, backoff};
+use crate::networks::{Connector, Failure, Outgoing};
+use crate::store::StoreError;
+
+/// How long one call to a network may take. The connectors give up earlier by themselves.
+pub(crate) const CALL_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long a network may take to show a post that it took.
+const SETTLE_TIME: Duration = Duration::from_secs(60);
+
+/// How many threads are written to at the same time.
+const THREADS_MAX: usize = 4;
+
+/// How many letters are read from the outbox at a time.
+const BATCH: usize = 64;
+
+/// How long a letter rests when the account cannot be used.
+const ACCOUNT_DEAD_WAIT: Duration = Duration::from_secs(3_600);
+
+/// A letter that could not be sent for so long is given up: its words are about the past.
+const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The longest sleep: a guard against a clock that was set back.
+const SLEEP_MAX: Duration = Duration::from_secs(600);
+
+/// The shortest wait where the first letter in the outbox is held up by something else.
+const HELD_UP_WAIT: Duration = Duration::from_secs(5);
+
+/// What is done with a letter after a call.
+#[derive(Clone, Debug, PartialEq)]
+enum Next {
+    /// It stays in the outbox like this.
+    Keep(Delivery),
+    /// It is on the network.
+    Delivered(Place),
+    /// It is given up, which the core is told.
+    GiveUp(Refusal),
+}
+
+/// Letters that must go one after the other: those to one person about one thing.
+type Thread = (Option<Code>, AccountId);
+
+/// One letter and where it stands.
+type Row = (Letter, Delivery);
+
+/// What a round of calls says about the network as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weather {
+    Fair,
+    /// Nothing is to be sent for this long.
+    Rest(Duration),
+    /// The network is out of order; wait longer each time.
+    Rough,
+}
+
+/// Sends until the desk stops. What was begun is finished then.
+pub(super) async fn send(
+    engine: Arc<Engine>,
+    connector: Arc<Connector>,
+    mut session: watch::Receiver<Session>,
+    mut stop: Stop,
+) {
+    let sender = Sender { engine: &engine, connector: &connector };
+    let mut changes = engine.changes();
+    if stop.or(sender.take_stock()).await.is_none() {
+        return;
+    }
+    let mut busy: BTreeSet<Thread> = BTreeSet::new();
+    let mut calls = FuturesUnordered::new();
+    let (mut rest_until, mut rough) = (Timestamp::MIN, 0);
+    loop {
+        changes.borrow_and_update();
+        let now = clock::now();
+        let open = *session.borrow_and_update() == Session::Open && !stop.is_asked();
+        let mut started = 0;
+        if open && now >= rest_until {
+            for (thread, rows) in sender.ready(now, &busy) {
+                if calls.len() >= THREADS_MAX {
+                    break;
+                }
+                busy.insert(thread.clone());
+                calls.push(sender.write_thread(thread, rows));
+                started += 1;
+            }
+        }
+        if calls.is_empty() && stop.is_asked() {
+            return;
+        }
+        let sleep = sender.sleep(now, rest_until, started);
+        tokio::select! {
+            Some((thread, weather)) = calls.next() => {
+                busy.remove(&thread);
+                (rest_until, rough) = rest(weather, rest_until, rough);
+            }
+            () = stop.asked(), if !stop.is_asked() => {}
+            changed = changes.changed() => changed.expect("the engine outlives its senders"),
+            changed = session.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+/// Until when nothing is sent, and how many calls in a row met rough weather.
+fn rest(weather: Weather, until: Timestamp, rough: u32) -> (Timestamp, u32) {
+    let now = clock::now();
+    match weather {
+        Weather::Fair => (until, 0),
+        Weather::Rest(wait) => (until.max(backoff::after(now, wait)), rough),
+        Weather::Rough => {
+            let rough = rough.saturating_add(1);
+            (until.max(backoff::after(now, backoff::wait(rough, now))), rough)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sender<'e> {
+    engine: &'e Engine,
+    connector: &'e Connector,
+}
+
+impl<'e> Sender<'e> {
+    /// Letters that a sender had in hand when the desk last ended: nobody knows what became of them.
+    async fn take_stock(self) {
+        let network = self.connector.network();
+        let rows = match self.engine.store().in_hand(network) {
+            Ok(rows) => rows,
+            Err(error) => {
+                error!(%error, "The outbox cannot be read: {error}");
+                return;
+            }
+        };
+        for (letter, delivery) in rows {
+            let Some(unsure) = found_in_hand(&delivery) else { continue };
+            if let Err(error) = self.engine.deliver(&letter.id, &delivery, unsure).await {
+                error!(%error, "A letter cannot be noted as unsure: {error}");
+            }
+        }
+    }
+
+    /// What may be sent now, a thread at a time, the most urgent first.
+    fn ready(self, now: Timestamp, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
+        match self.engine.store().outbox(self.connector.network(), now, BATCH) {
+            Ok(rows) => threads(rows, busy),
+            Err(error) => {
+                warn!(%error, "The outbox cannot be read: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn sleep(self, now: Timestamp, rest_until: Timestamp, started: usize) -> Duration {
+        let next = self.engine.store().next_outbox(self.connector.network()).ok().flatten();
+        let wait = next.map_or(SLEEP_MAX, |next| backoff::until(now, next.max(rest_until)));
+        // What is due and was not started is held up by a thread in hand or by an earlier letter.
+        let least = if started == 0 && wait.is_zero() { HELD_UP_WAIT } else { Duration::ZERO };
+        wait.clamp(least, SLEEP_MAX)
+    }
+
+    /// Sends a thread's letters in order, up to the first that has to wait.
+    async fn write_thread(self, thread: Thread, rows: Vec<Row>) -> (Thread, Weather) {
+        for (letter, delivery) in rows {
+            match self.one(letter, delivery).await {
+                Ok(Weather::Fair) => {}
+                Ok(Weather::Rest(wait)) => return (thread, Weather::Rest(wait)),
+                Ok(Weather::Rough) => return (thread, Weather::Rough),
+                Err(Held::ByAnother) => return (thread, Weather::Fair),
+                Err(Held::ByDesk(error)) => {
+                    warn!(%error, "A letter has to wait: {error}");
+                    return (thread, Weather::Rough);
+                }
+            }
+        }
+        (thread, Weather::Fair)
+    }
+
+    /// One letter: a last look at whether it is wanted, then a call, then what comes of it.
+    async fn one(self, letter: Letter, delivery: Delivery) -> Result<Weather, Held> {
+        let now = clock::now();
+        let may_have_arrived = match delivery {
+            Delivery::Unsure { .. } => true,
+            Delivery::Waiting { .. } => false,
+            Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => {
+                return Ok(Weather::Fair);
+            }
+        };
+        if !may_have_arrived && let Some(why) = self.unwanted(&letter, now)? {
+            return self.settle(letter, &delivery, Next::GiveUp(why)).await.map(|()| Weather::Fair);
+        }
+        let reply_to = match self.reply_to(&letter, now)? {
+            Ok(place) => place,
+            Err(next) => {
+                let held = matches!(next, Next::Keep(_));
+                self.settle(letter, &delivery, next).await?;
+                return if held { Err(Held::ByAnother) } else { Ok(Weather::Fair) };
+            }
+        };
+        let outgoing = Outgoing { letter, reply_to };
+        let (delivery, next, weather) = if may_have_arrived {
+            let found = timed(self.connector.look(&outgoing)).await;
+            let weather = weather(found.as_ref().err());
+            let next = after_look(found, &delivery, clock::now());
+            (delivery, next, weather)
+        } else {
+            let claimed = self.claim(&outgoing.letter, &delivery, now).await?;
+            let sent = timed(self.connector.send(&outgoing)).await;
+            let weather = weather(sent.as_ref().err());
+            let next = after_send(sent, &claimed, clock::now());
+            (claimed, next, weather)
+        };
+        self.settle(outgoing.letter, &delivery, next).await?;
+        Ok(weather)
+    }
+
+    /// Notes durably that the letter is in hand, before anything leaves this computer.
+    async fn claim(self, letter: &Letter, from: &Delivery, now: Timestamp) -> Result<Delivery, Held> {
+        let claimed = Delivery::Claimed { at: now, tries: tries(from) };
+        let ours = self.engine.deliver(&letter.id, from, claimed.clone()).await?;
+        if ours { Ok(claimed) } else { Err(Held::ByAnother) }
+    }
+
+    /// Why the letter is not to be sent any more, if so.
+    fn unwanted(self, letter: &Letter, now: Timestamp) -> Result<Option<Refusal>, Held> {
+        let store = self.engine.store();
+        let question = letter.about.as_ref().map(|code| store.question(code)).transpose()?.flatten();
+        let person = store.person(&letter.to.id)?;
+        if !outbox::is_wanted(letter, question.as_ref(), person.as_ref()) {
+            return Ok(Some(Refusal::Outdated));
+        }
+        let deletion = match letter.content {
+            Content::Post { .. } => false,
+            // However late, what a person wanted deleted is deleted.
+            Content::Delete { .. } => true,
+        };
+        if !deletion && letter.made_at.duration_until(now) > AGE_MAX {
+            let network = letter.network.name();
+            warn!(network, letter = %letter.id, "A letter could not be sent for a week and was given up");
+            return Ok(Some(Refusal::Outdated));
+        }
+        Ok(None)
+    }
+
+    /// The place the letter replies to, or what to do where there is none yet or never will be.
+    fn reply_to(self, letter: &Letter, now: Timestamp) -> Result<Result<Option<Place>, Next>, Held> {
+        let previous = match &letter.content {
+            Content::Delete { .. } | Content::Post { reply_to: None, .. } => return Ok(Ok(None)),
+            Content::Post { reply_to: Some(ReplyTo::Post(place)), .. } => return Ok(Ok(Some(place.clone()))),
+            Content::Post { reply_to: Some(ReplyTo::Letter(previous)), .. } => previous,
+        };
+        let before = self.engine.store().letter(previous)?;
+        Ok(after_previous(before.map(|(_, delivery)| delivery), now))
+    }
+
+    /// Writes down what came of a letter.
+    async fn settle(self, letter: Letter, from: &Delivery, next: Next) -> Result<(), Held> {
+        let id = letter.id.clone();
+        let (input, settled) = match next {
+            Next::Keep(to) => {
+                self.engine.deliver(&id, from, to).await?;
+                return Ok(());
+            }
+            Next::Delivered(place) => {
+                debug!(network = letter.network.name(), letter = %id, "Sent a letter");
+                let settled = Delivery::Sent { place: place.clone(), at: clock::now() };
+                (Input::Delivered { letter: Box::new(letter), place }, settled)
+            }
+            Next::GiveUp(why) => {
+                report_refusal(&letter, why);
+                let settled = Delivery::Refused { why, at: clock::now() };
+                (Input::Refused { letter: Box::new(letter), why }, settled)
+            }
+        };
+        match self.engine.handle(input).await {
+            // What the core made of it stands; this only makes sure that the letter is settled.
+            Ok(Handled::Done(_)) => Ok(()),
+            Ok(Handled::SeenBefore | Handled::SetAside) | Err(HandleError::Contended) => {
+                self.engine.deliver(&id, from, settled).await?;
+                Ok(())
+            }
+            Err(HandleError::Store(error)) => Err(Held::ByDesk(error)),
+        }
+    }
+}
+
+/// Why a letter stays where it is although it was due.
+#[derive(Debug)]
+enum Held {
+    /// Another letter has to be sent first, or somebody else has taken it.
+    ByAnother,
+    ByDesk(StoreError),
+}
+
+impl From<StoreError> for Held {
+    fn from(error: StoreError) -> Held {
+        Held::ByDesk(error)
+    }
+}
+
+fn report_refusal(letter: &Letter, why: Refusal) {
+    let (network, purpose) = (letter.network.name(), letter.purpose);
+    match why {
+        Refusal::Outdated => debug!(network, ?purpose, "A letter was no longer wanted"),
+        Refusal::Rejected | Refusal::Unreachable | Refusal::ChainBroken | Refusal::NotPrivate => warn!(
+            network,
+            ?purpose,
+            ?why,
+            letter = %letter.id,
+            "A letter on {network} will not be sent; see `stumper questions show` for the question it is about"
+        ),
+    }
+}
+
+/// The call's result; one that takes too long may still have an effect.
+async fn timed<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(CALL_TIME_MAX, call).await.unwrap_or(Err(Failure::Unsure("no answer in time")))
+}
+
+/// Puts letters in the order of sending: by thread, each in the order of deciding; the thread with
+/// the most urgent letter first. Threads in hand are left out. The store shows no part of a chain
+/// before the part it replies to is settled, so that chains need no order here.
+fn threads(rows: Vec<Row>, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
+    let mut threads: BTreeMap<Thread, Vec<Row>> = BTreeMap::new();
+    for (letter, delivery) in rows {
+        let thread = (letter.about.clone(), letter.to.id.clone());
+        if !busy.contains(&thread) {
+            threads.entry(thread).or_default().push((letter, delivery));
+        }
+    }
+    for rows in threads.values_mut() {
+        rows.sort_by_key(|(letter, _)| letter.made_at);
+    }
+    let mut threads: Vec<(Thread, Vec<Row>)> = threads.into_iter().collect();
+    threads.sort_by_key(|(_, rows)| {
+        let urgency = rows.iter().map(|(letter, _)| urgency(letter.purpose)).min();
+        (urgency, rows.first().map(|(letter, _)| letter.made_at))
+    });
+    threads
+}
+
+/// The smaller, the earlier: whoever waits for an answer comes first, words of courtesy last.
+fn urgency(purpose: Purpose) -> u8 {
+    match purpose {
+        Purpose::Answer | Purpose::Farewell | Purpose::Deletion => 0,
+        Purpose::Interview | Purpose::Detail | Purpose::Reply => 1,
+        Purpose::Invitation => 2,
+        Purpose::Notice => 3,
+        Purpose::Acknowledgement | Purpose::Thanks => 4,
+    }
+}
+
+fn tries(delivery: &Delivery) -> u32 {
+    match delivery {
+        Delivery::Waiting { tries, .. }
+        | Delivery::Claimed { tries, .. }
+        | Delivery::Unsure { tries, .. } => *tries,
+        Delivery::Sent { .. } | Delivery::Refused { .. } => 0,
+    }
+}
+
+/// What a failure says about the network as a whole.
+fn weather(failure: Option<&Failure>) -> Weather {
+    match failure {
+        None | Some(Failure::Refused(_)) => Weather::Fair,
+        Some(Failure::Later { after }) => Weather::Rest((*after).min(backoff::LONGEST)),
+        Some(Failure::Transient(_) | Failure::Unsure(_)) => Weather::Rough,
+        Some(Failure::AccountDead(_)) => Weather::Rest(ACCOUNT_DEAD_WAIT),
+    }
+}
+
+/// What is done with a letter once the call to send it has ended. `claimed` is how it stood during
+/// the call.
+fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, now: Timestamp) -> Next {
+    let tries = tries(claimed).saturating_add(1);
+    match sent {
+        Ok(place) => Next::Delivered(place),
+        Err(Failure::Refused(why)) => Next::GiveUp(why),
+        Err(Failure::Unsure(_)) => Next::Keep(found_in_hand(claimed).unwrap_or(Delivery::Unsure {
+            since: now,
+            look_at: look_at(now),
+            tries,
+        })),
+        // Waiting as told is no failed try.
+        Err(Failure::Later { after }) => Next::Keep(Delivery::Waiting {
+            not_before: backoff::after(now, after.min(backoff::LONGEST)),
+            tries: tries - 1,
+        }),
+        Err(Failure::AccountDead(_)) => Next::Keep(Delivery::Waiting {
+            not_before: backoff::after(now, ACCOUNT_DEAD_WAIT),
+            tries: tries - 1,
+        }),
+        Err(Failure::Transient(_)) => Next::Keep(Delivery::Waiting {
+            not_before: backoff::after(now, backoff::wait(tries, now)),
+            tries,
+        }),
+    }
+}
+
+/// What is done with an unsure letter once it was looked for.
+fn after_look(found: Result<Option<Place>, Failure>, unsure: &Delivery, now: Timestamp) -> Next {
+    let since = match unsure {
+        Delivery::Unsure { since, .. } => *since,
+        Delivery::Waiting { .. }
+        | Delivery::Claimed { .. }
+        | Delivery::Sent { .. }
+        | Delivery::Refused { .. } => now,
+    };
+    let tries = tries(unsure).saturating_add(1);
+    let again = |wait| Next::Keep(Delivery::Unsure { since, look_at: backoff::after(now, wait), tries });
+    match found {
+        Ok(Some(place)) => Next::Delivered(place),
+        Ok(None) => Next::Keep(Delivery::Waiting { not_before: now, tries }),
+        Err(Failure::Later { after }) => again(after.min(backoff::LONGEST)),
+        Err(Failure::AccountDead(_)) => again(ACCOUNT_DEAD_WAIT),
+        Err(Failure::Transient(_) | Failure::Unsure(_)) => again(backoff::wait(tries, now)),
+        // Nobody will ever know whether it is there, so that it is not repeated.
+        Err(Failure::Refused(why)) => Next::GiveUp(why),
+    }
+}
+
+/// What a letter becomes that was claimed and whose result nobody knows; `None` for one that was not
+/// claimed. The request may arrive until its time is over, counted from the claim, and only then
+/// does the network get its time to show it.
+fn found_in_hand(delivery: &Delivery) -> Option<Delivery> {
+    match delivery {
+        Delivery::Claimed { at, tries } => {
+            Some(Delivery::Unsure { since: *at, look_at: look_at(*at), tries: tries.saturating_add(1) })
+        }
+        Delivery::Waiting { .. }
+        | Delivery::Unsure { .. }
+        | Delivery::Sent { .. }
+        | Delivery::Refused { .. } => None,
+    }
+}
+
+fn look_at(claimed_at: Timestamp) -> Timestamp {
+    backoff::after(claimed_at, CALL_TIME_MAX + SETTLE_TIME)
+}
+
+/// Where a letter attaches whose predecessor in its chain stands like this.
+fn after_previous(previous: Option<Delivery>, now: Timestamp) -> Result<Option<Place>, Next> {
+    let until = |at: Timestamp| {
+        let at = at.max(backoff::after(now, HELD_UP_WAIT));
+        Err(Next::Keep(Delivery::Waiting { not_before: at, tries: 0 }))
+    };
+    match previous {
+        Some(Delivery::Sent { place, .. }) => Ok(Some(place)),
+        // One that is gone was erased with its question.
+        None | Some(Delivery::Refused { .. }) => Err(Next::GiveUp(Refusal::ChainBroken)),
+        Some(Delivery::Waiting { not_before, .. }) => until(not_before),
+        Some(Delivery::Unsure { look_at, .. }) => until(look_at),
+        Some(Delivery::Claimed { .. }) => until(now),
+    }
+}
