@@ -57,9 +57,12 @@ fn same_stems(compiled: &Compiled, sources: &Sources<'_>) -> Vec<Fault> {
     compiled.placed.iter().filter_map(fault).collect()
 }
 
+/// A file and one of its terms.
+type Holder<'c> = (&'c Rules, &'c Term);
+
 /// Strong terms that are strong in another subject too, so that neither can win by them.
 fn strong_elsewhere(compiled: &Compiled) -> Vec<Fault> {
-    let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<(&Rules, &Term)>> = HashMap::new();
+    let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
     for placed in &compiled.placed {
         let Some((rules, term)) = term_of(compiled, placed) else { continue };
         if term.list == List::Strong {
@@ -138,7 +141,7 @@ fn line(sources: &Sources<'_>, rules: &Rules, term: &Term) -> usize {
     Position::of(source.unwrap_or_default(), term.span.start).line
 }
 
-fn term_of<'c>(compiled: &'c Compiled, placed: &Placed) -> Option<(&'c Rules, &'c Term)> {
+fn term_of<'c>(compiled: &'c Compiled, placed: &Placed) -> Option<Holder<'c>> {
     let rules = compiled.rules.get(placed.rules)?;
     Some((rules, rules.terms.get(placed.term)?))
 }
