@@ -188,7 +188,7 @@ fn explain(subjects: &Subjects, text: &str, found: &Classification) -> String {
         ));
         for term in found.matched.iter().filter(|term| term.subject == ranked.id) {
             let words = text.get(term.start..term.end).unwrap_or_default();
-            let words = words.escape_debug();
+            let words = render::visible(words);
             shown.push_str(&format!("    {:+}  {}  in \"{words}\"\n", term.weight, term.term));
         }
     }
@@ -218,9 +218,7 @@ mod tests {
     fn json_is_as_documented() {
         let (exit, out, err) = run(&["Über the Ottomans"], "", true);
         assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
-        insta::assert_snapshot!(out, @r#"
-        {"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}]}
-        "#);
+        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6923076923076923}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}]}"#);
     }
 
     #[test]
@@ -228,20 +226,20 @@ mod tests {
         let texts = ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar"];
         insta::assert_snapshot!(run(&texts, "", false).1, @r##"
         History (history)
-          history                  score 4, confidence 0.44
+          history                  score 4, confidence 0.55
             +3  ottoman*  in "Ottoman"
             +1  king  in "king"
-          music                    score 3, confidence 0.33
+          music                    score 3, confidence 0.31
             +3  guitar  in "guitar"
 
         General desk (general): too little evidence
-          history                  score 1, confidence 0.33
+          history                  score 1, confidence 0.20
             +1  king  in "king"
 
         General desk (general): no term of any subject
 
         History (history)
-          history                  score 3, confidence 0.60
+          history                  score 3, confidence 0.69
             +3  world war  in "#WorldWar"
         "##);
     }

@@ -196,7 +196,7 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
 fn told(failure: &TestFailure<'_>) -> String {
     let TestFailure { verdict, subject, text, chosen, file, line } = failure;
     let place = line.map_or_else(|| (*file).to_owned(), |line| format!("{file}:{line}"));
-    let text = text.escape_debug();
+    let text = render::visible(text);
     let chosen: Vec<&str> = chosen.iter().map(|id| id.as_str()).collect();
     let chosen = if chosen.is_empty() { "the general desk".to_owned() } else { chosen.join(", ") };
     format!("{verdict:<8} {subject}: \"{text}\"\n         goes to {chosen}  ({place})")
@@ -267,7 +267,7 @@ fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result
         writeln!(
             err,
             "warning: {path}: {count} rows of `{}`, which has no rules, are left out",
-            id.escape_debug()
+            render::visible(id)
         )?;
     }
     if rows.good.is_empty() {
@@ -380,7 +380,7 @@ yes = "When did the Ottoman Empire fall?"
 [[example]]
 yes = "Who was the first king?"
 [[example]]
-yes = "Who sold a guitar to the king?"
+yes = "Who sold the king's guitar?"
 [[example]]
 no = "A game about the world war"
 [[example]]
@@ -418,15 +418,13 @@ strong = ["guitar", "world war"]
         insta::assert_snapshot!(out, @r#"
         missing  history: "Who was the first king?"
                  goes to the general desk  (DIR/history.toml:9)
-        wrong    history: "Who sold a guitar to the king?"
+        wrong    history: "Who sold the king's guitar?"
                  goes to music  (DIR/history.toml:11)
         noisy    history: "A game about the world war"
                  goes to history, music  (DIR/history.toml:13)
         2 of 5 examples are right; 1 missing, 1 noisy, 1 wrong
         "#);
-        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"
-        {"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold a guitar to the king?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}
-        "#);
+        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
     }
 
     #[test]
@@ -529,9 +527,7 @@ strong = ["guitar", "world war"]
         warning: DIR/rows.tsv: 1 rows of `art`, which has no rules, are left out
         "#);
         let seconds = regex::Regex::new(r#""seconds":[^,]+"#).unwrap();
-        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"
-        {"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}
-        "#);
+        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}"#);
         assert!(eval(false).1.contains("4 texts in"), "people get a table");
     }
 
