@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stumper::cli::render::Colour;
 use stumper::cli::{Exit, classify, rules};
 
 #[derive(Parser)]
@@ -24,9 +25,12 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr().lock());
+    let colour = Colour::of_stderr();
     let exit = match &arguments.command {
-        Command::Classify(args) => classify::classify(args, &mut io::stdin().lock(), &mut out, &mut err),
-        Command::Rules(args) => rules::rules(args, &mut out, &mut err),
+        Command::Classify(args) => {
+            classify::classify(args, &mut io::stdin().lock(), &mut out, &mut err, colour)
+        }
+        Command::Rules(args) => rules::rules(args, &mut out, &mut err, colour),
     };
     let exit = exit.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));
     match exit {

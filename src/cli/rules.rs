@@ -81,11 +81,16 @@ pub struct EvalArgs {
 /// # Errors
 ///
 /// Where output fails.
-pub fn rules(args: &RulesArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+pub fn rules(
+    args: &RulesArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    colour: Colour,
+) -> anyhow::Result<Exit> {
     let exit = match &args.command {
-        RulesCommand::Test(args) => test(args, out, err),
-        RulesCommand::Lint(args) => lint(args, out, err),
-        RulesCommand::Eval(args) => eval(args, out, err),
+        RulesCommand::Test(args) => test(args, out, err, colour),
+        RulesCommand::Lint(args) => lint(args, out, err, colour),
+        RulesCommand::Eval(args) => eval(args, out, err, colour),
     };
     match exit {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
@@ -139,11 +144,11 @@ struct TestFailure<'a> {
     line: Option<usize>,
 }
 
-fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
+fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
     let Some(files) = rule_files(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
     let (_, mut faults) = Subjects::compile(&files);
     faults.retain(|fault| fault.severity == Severity::Error);
-    show(&faults, &files, err)?;
+    show(&faults, &files, err, colour)?;
     let tested = subjects::test(&files);
     let count = |verdict| tested.iter().filter(|tested| tested.verdict == verdict).count();
     let report = TestReport {
@@ -211,7 +216,7 @@ struct LintReport<'a> {
     faults: Vec<FaultRow<'a>>,
 }
 
-fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
+fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
     let Some(files) = rule_files(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
     let faults = subjects::lint(&files);
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
@@ -222,15 +227,15 @@ fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result
         serde_json::to_writer(&mut *out, &report)?;
         writeln!(out)?;
     } else {
-        show(&faults, &files, err)?;
+        show(&faults, &files, err, colour)?;
         writeln!(out, "{} rule files: {errors} errors, {warnings} warnings", files.len())?;
     }
     Ok(if errors == 0 { Exit::Fine } else { Exit::InputAtFault })
 }
 
-fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write) -> io::Result<()> {
+fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write, colour: Colour) -> io::Result<()> {
     let source = |name: &str| source_of(files, name);
-    write!(err, "{}", render::faults(faults, source, Lines::Shown, Colour::of_stderr()))
+    write!(err, "{}", render::faults(faults, source, Lines::Shown, colour))
 }
 
 /// The result of `rules eval` for programs.
@@ -246,8 +251,8 @@ struct EvalReport<'a> {
     per_subject: &'a BTreeMap<SubjectId, SubjectEvaluation>,
 }
 
-fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
-    let Some(subjects) = subjects_of(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
+fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
+    let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
     let path = args.file.display();
     let rows = match File::open(&args.file).and_then(|file| Rows::read(&mut BufReader::new(file), &subjects))
     {
@@ -401,7 +406,7 @@ strong = ["guitar", "world war"]
     /// Runs a command and answers with its exit, and its output with the directory called `DIR`.
     fn run(dir: &Path, command: RulesCommand) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = rules(&RulesArgs { command }, &mut out, &mut err).unwrap();
+        let exit = rules(&RulesArgs { command }, &mut out, &mut err, Colour::Plain).unwrap();
         let plain = |bytes| String::from_utf8(bytes).unwrap().replace(dir.to_str().unwrap(), "DIR");
         (exit, plain(out), plain(err))
     }
