@@ -8,8 +8,9 @@ use std::io;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::desk::letter::{Content, Delivery};
+use crate::desk::letter::{Delivery, Purpose};
 use crate::desk::question::Entry;
 use crate::desk::{AccountId, Code, InputId, Letter, Link, Network, Person, PostId, Question, Step};
 use crate::store::StoreError;
@@ -17,6 +18,19 @@ use crate::store::StoreError;
 /// The largest row that is stored, as JSON. A question with a text of 100,000 bytes and a thousand
 /// invitations fits.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
+
+/// A short name for a longer one, such as an account or a post. Archives list people, links and seen
+/// inputs in the order of their digests, whatever the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Digest(pub(super) [u8; 16]);
+
+impl Digest {
+    pub(super) fn of(name: &str) -> Digest {
+        let digest: [u8; 32] = Sha256::digest(name).into();
+        let (first, _) = digest.split_first_chunk().expect("32 bytes begin with 16");
+        Digest(*first)
+    }
+}
 
 /// One row of a store, as the archive writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +65,21 @@ pub(super) enum Row {
     },
 }
 
+impl Row {
+    /// The name of its kind, as the archive writes it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Row::Question { .. } => "question",
+            Row::Person { .. } => "person",
+            Row::Letter { .. } => "letter",
+            Row::Link { .. } => "link",
+            Row::Entry { .. } => "entry",
+            Row::Seen { .. } => "seen",
+            Row::Cursor { .. } => "cursor",
+        }
+    }
+}
+
 /// What came before a step's new letter: nothing, so it waits from the time it was made.
 pub(super) fn first_delivery(letter: &Letter) -> Delivery {
     Delivery::Waiting { not_before: letter.made_at, tries: 0 }
@@ -62,13 +91,50 @@ pub(super) fn involved(question: &Question) -> BTreeSet<&AccountId> {
     asked.chain([&question.patron.id]).collect()
 }
 
-/// The question whose posts this letter deletes, if that is done. Once the question is gone as well,
-/// nothing needs the letter any more.
-pub(super) fn done_deletion_about<'a>(letter: &'a Letter, delivery: &Delivery) -> Option<&'a Code> {
-    match (&letter.content, delivery) {
-        (Content::Delete { .. }, Delivery::Sent { .. }) => letter.about.as_ref(),
-        (Content::Delete { .. } | Content::Post { .. }, _) => None,
+/// Whether nothing needs this letter any more: a deletion that is done, or the last word to somebody,
+/// which is the last thing that names them.
+pub(super) fn is_done_with(about: Option<&Code>, purpose: Purpose, delivery: &Delivery) -> bool {
+    let is_last = matches!(purpose, Purpose::Deletion | Purpose::Farewell);
+    about.is_none() && is_last && matches!(delivery, Delivery::Sent { .. })
+}
+
+/// Whether a letter about no question is settled and older than `before`, so that it may go.
+pub(super) fn is_old_talk(letter: &Letter, delivery: &Delivery, before: Timestamp) -> bool {
+    letter.about.is_none() && letter.made_at < before && delivery.is_settled()
+}
+
+/// The post that a letter became.
+pub(super) fn post_of(delivery: &Delivery) -> Option<PostId> {
+    match delivery {
+        Delivery::Sent { place, .. } => Some(place.post_id()),
+        Delivery::Waiting { .. }
+        | Delivery::Claimed { .. }
+        | Delivery::Unsure { .. }
+        | Delivery::Refused { .. } => None,
     }
+}
+
+/// Whether a letter is written to this account or carries its words.
+pub(super) fn concerns(letter: &Letter, account: &AccountId) -> bool {
+    letter.to.id == *account || letter.words_of.as_ref() == Some(account)
+}
+
+/// Whether nothing about this person has to be remembered: no librarian, nobody who said `stop`, and
+/// nothing said to them since `before`.
+pub(super) fn is_long_gone(person: &Person, before: Timestamp) -> bool {
+    let last = person.recent_replies.iter().copied().chain(person.helped_at).max();
+    person.librarian.is_none() && !person.stopped && last.is_none_or(|last| last < before)
+}
+
+/// Leaves only the last value of each question and person that a step holds more than once.
+pub(super) fn without_repeats(mut step: Step) -> Step {
+    let mut codes = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
+    step.questions.reverse();
+    step.questions.retain(|question| codes.insert(question.code.clone()));
+    step.people.reverse();
+    step.people.retain(|person| accounts.insert(person.account.id.clone()));
+    step
 }
 
 /// Refuses a row that is too large.
