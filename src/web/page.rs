@@ -58,7 +58,7 @@ pub(super) async fn sandbox(State(sandbox): State<Arc<Sandbox>>) -> Response {
             }
             (identity())
             p #trouble.banner role="alert" hidden {}
-            noscript { p.banner { "This page needs JavaScript. The desk itself does not: see “stumper help”." } }
+            noscript { p.banner { "This page needs JavaScript." } }
             div.layout {
                 (guide(desk))
                 main #main tabindex="-1" { (compose(desk)) (lists()) }
@@ -158,7 +158,7 @@ fn compose(desk: &str) -> Markup {
     html! {
         form #compose.card.compose {
             label.unseen for="text" { "Write a post" }
-            textarea #text name="text" rows="3" maxlength=(TEXT_CHARS_MAX) aria-describedby="compose-trouble"
+            textarea #text name="text" rows="2" maxlength=(TEXT_CHARS_MAX) aria-describedby="compose-trouble"
                 placeholder=(format!("What stumps you? @{desk} finds a librarian who knows.")) {}
             div #examples.examples role="group" aria-label="Example questions" {}
             div.compose-foot {

@@ -17,6 +17,7 @@ const RETRY_MS = 3_000;
 const PEOPLE_MAX = 8;
 const SETTLE_MS_MAX = 10_000;
 const LONG_THREAD = 8;
+const LOST = "The desk cannot be heard just now. This page goes on by itself when it is back.";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const librarians = [
@@ -25,7 +26,7 @@ const librarians = [
   { handle: "lexi", what: "law, politics", says: ["join law, politics", "hours always"] },
   { handle: "flora", what: "biology, health, food", says: ["join biology, health, food", "hours always"] },
   { handle: "ada", what: "computing, engineering", says: ["join computing, engineering", "hours always"] },
-  { handle: "marian", what: "library services, cataloging, any question", says: ["join library services, cataloging, general", "hours always"] },
+  { handle: "marian", what: "library services, general", says: ["join library services, cataloging, general", "hours always"] },
 ];
 const isLibrarian = (handle) => librarians.some((one) => one.handle === handle);
 
@@ -193,12 +194,15 @@ function listen() {
   for (const name of ["posted", "deleted", "reload"]) stream.addEventListener(name, refreshSoon);
   stream.addEventListener("open", refreshSoon);
   stream.addEventListener("end", () => { stream.close(); lostStream(); });
-  stream.addEventListener("error", () => { if (stream?.readyState === EventSource.CLOSED) lostStream(); });
+  stream.addEventListener("error", () => {
+    if (stream?.readyState === EventSource.CLOSED) lostStream();
+    else showTrouble(LOST);
+  });
 }
 
 function lostStream() {
   stream = null;
-  showTrouble("The desk has stopped. This page goes on by itself when it is back.");
+  showTrouble(LOST);
   setTimeout(() => { if (!stream) listen(); }, RETRY_MS);
 }
 
@@ -280,7 +284,7 @@ function element(name, attributes = {}, ...children) {
 }
 
 function face(handle, small) {
-  const hue = [...handle].reduce((sum, sign) => (sum * 31 + sign.codePointAt(0)) % 9973, 7) % 8;
+  const hue = ([...handle].reduce((sum, sign) => Math.imul(sum ^ sign.codePointAt(0), 16_777_619), 2_166_136_261) >>> 13) % 8;
   const kind = handle === desk ? "desk" : `hue${hue}`;
   return element("span", { class: `face ${kind}${small ? " small" : ""}`, "aria-hidden": "true" }, handle === desk ? "?" : handle[0].toUpperCase());
 }
@@ -323,15 +327,15 @@ function list(names) {
   return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
 }
 
-function drawPost(post, card, isReply) {
+function drawPost(post, card) {
   if (post.gone) {
-    return element("article", { class: `post${isReply ? " reply" : ""}` }, element("p", { class: "gone" }, "This post was deleted."));
+    return element("article", { class: "post" }, element("p", { class: "gone" }, "This post was deleted."));
   }
   const isPrivate = post.visibility === "direct" || post.visibility === "followers";
   const purpose = purposes[post.purpose]?.name;
   const seen = isPrivate ? `Direct to ${list(post.to)}` : audiences[post.visibility];
   const fresh = post.for_you && isNewer(post.id, state.freshAfter);
-  return element("article", { class: `post${isReply ? " reply" : ""}${fresh ? " fresh" : ""}`, "data-id": post.id, "data-purpose": post.purpose, "data-author": post.author },
+  return element("article", { class: `post${fresh ? " fresh" : ""}`, "data-id": post.id, "data-purpose": post.purpose, "data-author": post.author },
     face(post.author),
     element("div", {},
       element("header", { class: "post-head" },
@@ -406,7 +410,7 @@ class Card {
     for (const post of shown) {
       let kept = this.posts.get(post.id);
       if (!kept) {
-        kept = { element: drawPost(post, this, post.id !== thread.root), gone: Boolean(post.gone) };
+        kept = { element: drawPost(post, this), gone: Boolean(post.gone) };
         this.posts.set(post.id, kept);
       }
       if (kept.element === place) place = place.nextSibling; else this.list.insertBefore(kept.element, place);
@@ -437,7 +441,7 @@ class Card {
     this.target = chosen ?? byOthers.findLast((post) => post.for_you) ?? byOthers.at(-1) ?? posts.at(-1);
     const isPrivate = this.target.visibility === "direct" || this.target.visibility === "followers";
     const reaches = this.target.author === state.me ? list(this.target.to) || "this thread" : `@${this.target.author}`;
-    this.about.textContent = `Replying to ${reaches} as @${state.me} · ${isPrivate ? "only the two of you see it" : audiences[this.target.visibility]}`;
+    this.about.textContent = `Replying to ${reaches} as @${state.me} · ${isPrivate ? "nobody else sees it" : audiences[this.target.visibility]}`;
     const letter = this.letter(posts);
     const fitting = purposes[letter?.purpose] ?? {};
     this.text.placeholder = letter?.purpose === "invitation" ? "Your answer to the patron…" : fitting.hint ?? "Reply…";
@@ -624,6 +628,8 @@ function drawCompose() {
   const text = $("text").value.trim();
   $("to-field").hidden = $("visibility").value !== "direct";
   $("examples").hidden = !(text === "" || text.toLowerCase() === `@${desk}`) || isLibrarian(state.me);
+  // Later they only show while somebody is about to write.
+  $("examples").classList.toggle("later", remembered.get("done", []).includes("asked"));
 }
 
 $("text").addEventListener("input", drawCompose);
@@ -661,6 +667,7 @@ $("compose").addEventListener("submit", async (event) => {
     state.open.add(placed.root);
     if (forDesk && !isLibrarian(state.me)) { progress("asked"); remembered.set("asker", state.me); }
     resetCompose();
+    document.activeElement?.blur();
     show(visibility === "public" ? "public" : "you");
     await refresh();
   } catch (error) {
