@@ -271,7 +271,9 @@ async fn the_desk_hears_what_is_for_it() {
         write!(text, " @p{number}").unwrap();
         text
     });
-    let rows: &[(&str, Visibility, Option<Placed>, &str, Option<(&str, bool, usize)>)] = &[
+    /// The text, whether the desk was addressed, and how many others were mentioned.
+    type Heard = Option<(&'static str, bool, usize)>;
+    let rows: &[(&str, Visibility, Option<Placed>, &str, Heard)] = &[
         ("a question", Visibility::Public, None, "@desk who?", Some(("who?", true, 0))),
         ("unlisted", Visibility::Unlisted, None, "@Desk: who?", Some(("who?", true, 0))),
         ("a message", Visibility::Direct, None, "@desk who?", Some(("who?", true, 0))),
