@@ -165,6 +165,8 @@ pub struct Unread {
     /// How many of them are the desk's letters of these kinds.
     pub invitations: usize,
     pub answers: usize,
+    /// The newest of them.
+    pub newest: Option<u64>,
     /// Whether the person ever posted anything.
     pub known: bool,
 }
@@ -361,12 +363,13 @@ impl Posts {
     /// What came for `reader` after the post `after`.
     pub fn unread(&self, reader: &Handle, after: u64) -> Unread {
         let mut unread = Unread { known: self.authors.contains(reader), ..Unread::default() };
-        for (_, entry) in self.after(after) {
+        for (id, entry) in self.after(after) {
             let Entry::Post(post) = entry else { continue };
             if !self.is_for(reader, post) {
                 continue;
             }
             unread.posts += 1;
+            unread.newest = Some(id);
             unread.invitations += usize::from(post.purpose == Some(Purpose::Invitation));
             unread.answers += usize::from(post.purpose == Some(Purpose::Answer));
         }
