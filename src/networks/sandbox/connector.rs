@@ -41,7 +41,7 @@ impl Connector {
 
     /// The desk's account. There is nothing to log in to.
     pub async fn connect(&self) -> Result<Account, Failure> {
-        Ok(account(self.sandbox.desk()))
+        Ok(Account { bot: true, ..account(self.sandbox.desk()) })
     }
 
     /// Posts after the cursor that mention the desk, reply to it or were sent to it, oldest first. The

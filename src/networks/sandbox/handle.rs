@@ -101,32 +101,29 @@ pub fn mentions(text: &str) -> Vec<Mentioned> {
 /// than say something. A mention inside a sentence stays.
 pub fn without_address(text: &str, handle: &Handle) -> String {
     let mentions = mentions(text);
-    let mut rest = text;
+    let blank = |range: Range<usize>| text.get(range).is_some_and(|between| between.chars().all(is_blank));
+    let (mut start, mut end) = (0, text.len());
     let mut kept = Vec::new();
     // In front stands a run of mentions with nothing but space between them.
     for mentioned in &mentions {
-        let start = text.len() - rest.len();
-        let between = text.get(start..mentioned.at.start).unwrap_or_default();
-        if !between.chars().all(is_blank) {
+        if !blank(start..mentioned.at.start) {
             break;
         }
-        rest = text.get(mentioned.at.end..).unwrap_or_default();
+        start = mentioned.at.end;
         if mentioned.handle != *handle {
             kept.extend(text.get(mentioned.at.clone()));
-        } else if kept.is_empty() {
-            rest = rest.trim_start_matches([',', ':']);
+        } else if kept.is_empty() && text.get(start..).is_some_and(|rest| rest.starts_with([',', ':'])) {
+            start += 1;
         }
     }
     for mentioned in mentions.iter().rev() {
-        let start = text.len() - rest.len();
-        let stands_last =
-            rest.get(mentioned.at.end.saturating_sub(start)..).is_some_and(|tail| tail.chars().all(is_blank));
-        if mentioned.at.start < start || mentioned.handle != *handle || !stands_last {
+        let stands_last = start <= mentioned.at.start && blank(mentioned.at.end..end);
+        if mentioned.handle != *handle || !stands_last {
             break;
         }
-        rest = rest.get(..mentioned.at.start - start).unwrap_or(rest);
+        end = mentioned.at.start;
     }
-    kept.push(rest.trim_matches(is_blank));
+    kept.push(text.get(start..end).unwrap_or_default().trim_matches(is_blank));
     kept.join(" ").trim_matches(is_blank).to_owned()
 }
 
