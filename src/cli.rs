@@ -17,13 +17,16 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{self, Config};
 
 mod check;
+pub mod classify;
 mod librarians;
 mod network;
 mod output;
 mod questions;
 mod reach;
+pub mod render;
 mod roster_file;
 mod rulebook;
+pub mod rules;
 mod run;
 mod store;
 
@@ -64,6 +67,8 @@ enum Command {
     Run,
     /// Look for mistakes in the configuration and the rules.
     Check(check::Arguments),
+    Classify(classify::ClassifyArgs),
+    Rules(rules::RulesArgs),
     /// See and change who answers questions.
     #[command(subcommand)]
     Librarians(librarians::Command),
@@ -148,6 +153,15 @@ pub fn run(cli: Cli) -> Exit {
     let result = match cli.command.unwrap_or(Command::Run) {
         Command::Run => wait_for(run::run(&path)),
         Command::Check(arguments) => check::check(&path, &arguments),
+        Command::Classify(arguments) => {
+            let mut input = std::io::stdin().lock();
+            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+            classify::classify(&arguments, &mut input, &mut out, &mut err).map_err(Problem::from)
+        }
+        Command::Rules(arguments) => {
+            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+            rules::rules(&arguments, &mut out, &mut err).map_err(Problem::from)
+        }
         Command::Librarians(command) => {
             with_config(&path, |config| wait_for(librarians::run(config, command)))
         }

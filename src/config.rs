@@ -19,6 +19,7 @@ use crate::fault::{Fault, Severity};
 
 mod duration;
 mod reader;
+pub mod rules_dir;
 pub mod secrets;
 
 use reader::{Faults, Sections};

@@ -4,10 +4,32 @@
 //! a result, never an error: [`Subjects::compile`] answers with what could be understood and with
 //! every fault it found.
 
+mod classify;
+mod compile;
+mod evaluate;
+mod examples;
+mod format;
+mod language;
+mod lexicon;
+mod lint;
+mod naming;
+mod weights;
+mod words;
+
 use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+
+pub use classify::Reader;
+pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
+pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
+pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
+pub use lint::lint;
+pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
+pub use words::TEXT_BYTES_MAX;
 
 /// The subject of questions whose evidence is too thin, and of librarians who take any question.
 pub const GENERAL_DESK: &str = "general";
@@ -66,13 +88,42 @@ pub struct Subject {
     pub hashtags: Vec<String>,
 }
 
+/// One rule file as it was read from wherever rules are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The path as people should see it in a message, such as `rules/history.toml`.
+    pub name: String,
+    /// Its bytes. Of a file larger than [`RULE_FILE_BYTES_MAX`], one byte more than that is enough.
+    pub text: Vec<u8>,
+}
+
+impl fmt::Debug for RuleFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.name, self.text.len())
+    }
+}
+
 /// All subjects, compiled and ready to classify.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Subjects {
     subjects: Vec<Subject>,
+    index: compile::Index,
+}
+
+impl fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} subjects, {} terms", self.subjects.len(), self.index.terms.len())
+    }
 }
 
 impl Subjects {
+    /// Reads all rule files, and finds all that is wrong with them at once. A broken file, or a
+    /// broken part of one, is left out; everything else is used.
+    pub fn compile(files: &[RuleFile]) -> (Subjects, Vec<Fault>) {
+        let compiled = compile::compile(files);
+        (Subjects { subjects: compiled.subjects, index: compiled.index }, compiled.faults)
+    }
+
     /// All subjects, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Subject> {
         self.subjects.iter()
@@ -86,25 +137,24 @@ impl Subjects {
     /// subject has, or a hashtag, in any case. `None` where nothing or more than one thing fits.
     /// `general` and `everything` mean the general desk.
     pub fn named(&self, words: &str) -> Option<SubjectId> {
-        let _ = words;
-        None
+        naming::named(&self.subjects, words)
     }
 
-    /// The name of a subject id that looks most like `words`, for "did you mean".
+    /// The subject whose id, name or hashtag looks most like `words`, for "did you mean".
     pub fn closest(&self, words: &str) -> Option<&Subject> {
-        let _ = words;
-        None
+        naming::closest(&self.subjects, words)
     }
 
-    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag.
+    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag: terms of
+    /// that language are looked for, and English ones always. Of a text longer than
+    /// [`TEXT_BYTES_MAX`] only the beginning is read.
     pub fn classify(&self, text: &str, language: Option<&str>) -> Classification {
-        let _ = text;
-        Classification {
-            language: language.map(str::to_owned),
-            best: None,
-            subjects: Vec::new(),
-            matched: Vec::new(),
-        }
+        self.reader().classify(text, language)
+    }
+
+    /// For many texts: what [`classify`](Subjects::classify) does, faster from text to text.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self)
     }
 }
 
@@ -122,11 +172,20 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// The subjects a question is routed to: the best, and a close second where there is one. Empty
-    /// for the general desk.
-    pub fn chosen(&self) -> impl Iterator<Item = &RankedSubject> {
-        self.subjects.iter().filter(|ranked| self.best.as_ref() == Some(&ranked.id))
+    /// The subjects to route to: the best one and, where its score is at least
+    /// [`CLOSE_SECOND_SHARE`] of the best one's, the second. Empty for the general desk.
+    pub fn chosen(&self) -> &[RankedSubject] {
+        let count = match (&self.best, self.subjects.as_slice()) {
+            (None, _) | (Some(_), []) => 0,
+            (Some(_), [best, second, ..]) if is_close(best, second) => 2,
+            (Some(_), _) => 1,
+        };
+        self.subjects.get(..count).unwrap_or_default()
     }
+}
+
+fn is_close(best: &RankedSubject, second: &RankedSubject) -> bool {
+    second.score >= best.score * CLOSE_SECOND_SHARE && second.score >= SCORE_MIN
 }
 
 /// One subject's share of a classification.
@@ -135,7 +194,7 @@ pub struct RankedSubject {
     pub id: SubjectId,
     /// The sum of the weights of its matched terms.
     pub score: f64,
-    /// From 0 to 1.
+    /// From 0 to 1: the score's share of all scores, with something left for "none of these".
     pub confidence: f64,
 }
 
@@ -147,7 +206,8 @@ pub struct Match {
     pub term: String,
     /// What it counts for its subject; below 0 for a term that speaks against it.
     pub weight: f64,
-    /// Byte offsets into the text.
+    /// Byte offsets into the text, at boundaries of characters. Of a term that stands in the text
+    /// more than once, the first place.
     pub start: usize,
     pub end: usize,
 }

@@ -5,13 +5,12 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::cli::Exit;
 use crate::cli::output::{self, Problem};
-use crate::cli::rulebook::{self, Rulebook};
+use crate::cli::render::{self, Colour, FaultRow, Lines};
+use crate::cli::rulebook;
 use crate::config::{self, Config, Loaded, secrets};
-use crate::fault::{Fault, Position, Severity};
+use crate::fault::{Fault, Severity};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -20,49 +19,30 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// A fault as programs read it.
-#[derive(Serialize)]
-struct Row<'f> {
-    #[serde(flatten)]
-    fault: &'f Fault,
-    line: Option<usize>,
-    column: Option<usize>,
-}
-
 /// Looks for faults in everything the desk reads at its start.
 pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<Exit, Problem> {
     let mut loaded = config::load(path);
     if let Some(config) = &loaded.config {
         loaded.faults.extend(password_fault(path, config));
     }
-    let rulebook = match &loaded.config {
-        Some(config) => rulebook::read(&config.rules),
-        None => Rulebook::default(),
-    };
-    let errors =
-        loaded.faults.iter().chain(&rulebook.faults).filter(|fault| fault.severity == Severity::Error);
-    let errors = errors.count();
-    let all = loaded.faults.len() + rulebook.faults.len();
+    let rulebook = loaded.config.as_ref().map(|config| rulebook::examine(&config.rules));
+    let of_rules = rulebook.iter().flat_map(|rulebook| &rulebook.faults);
+    let all: Vec<&Fault> = loaded.faults.iter().chain(of_rules).collect();
+    let errors = all.iter().filter(|fault| fault.severity == Severity::Error).count();
     if arguments.json {
-        for fault in loaded.faults.iter().chain(&rulebook.faults) {
-            let position = fault.position(rulebook.source(&fault.file).unwrap_or(&loaded.text));
-            let row = Row {
-                fault,
-                line: position.map(|position| position.line),
-                column: position.map(|position| position.column),
-            };
-            output::json(&row)?;
+        for fault in &all {
+            let of_rules = rulebook.as_ref().and_then(|rulebook| rulebook.source(&fault.file));
+            output::json(&FaultRow::of(fault, of_rules.or(Some(&loaded.text))))?;
         }
     } else {
-        output::data(&show_all(&loaded))?;
-        output::data(&rulebook.show())?;
+        output::data(&show(&loaded, Colour::Plain))?;
+        output::data(&rulebook.as_ref().map(|rulebook| rulebook.show(Colour::Plain)).unwrap_or_default())?;
     }
-    match (errors, all) {
+    match (errors, all.len() - errors) {
         (0, 0) => output::note("everything is in order"),
-        (0, warnings) => {
-            output::note(&format!("{warnings} to look at, nothing that keeps the desk from working"))
-        }
-        (errors, all) => output::note(&format!("{errors} errors, {} more to look at", all - errors)),
+        (0, others) => output::note(&format!("no errors; {others} to look at")),
+        (errors, 0) => output::note(&format!("{errors} to mend")),
+        (errors, others) => output::note(&format!("{errors} to mend; {others} more to look at")),
     }
     Ok(if errors == 0 { Exit::Fine } else { Exit::InputAtFault })
 }
@@ -71,7 +51,7 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<Exit, Problem>
 pub(super) fn usable_config(path: &Path) -> Result<Config, Problem> {
     let loaded = config::load(path);
     if !loaded.faults.is_empty() {
-        output::note(show_all(&loaded).trim_end());
+        output::note(show(&loaded, Colour::of_stderr()).trim_end());
     }
     loaded.config.ok_or_else(Problem::said)
 }
@@ -80,29 +60,10 @@ pub(super) fn usable_config(path: &Path) -> Result<Config, Problem> {
 fn password_fault(path: &Path, config: &Config) -> Option<Fault> {
     let bluesky = config.bluesky.as_ref()?;
     let missing = secrets::bluesky_password(&bluesky.password, |name| std::env::var(name).ok()).err()?;
-    Some(Fault {
-        file: path.display().to_string(),
-        span: missing.span,
-        severity: Severity::Error,
-        what: missing.what.to_owned(),
-        hint: Some(missing.hint),
-    })
+    Some(missing.fault(path))
 }
 
-fn show_all(loaded: &Loaded) -> String {
-    loaded.faults.iter().map(|fault| describe(fault, &loaded.text)).collect()
-}
-
-/// A fault of `bot.toml` in words, with its place and without its line. `text` is the file's.
-pub fn describe(fault: &Fault, text: &str) -> String {
-    let severity = match fault.severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
-    let place = match fault.position(text) {
-        Some(Position { line, column }) => format!("{}:{line}:{column}", fault.file),
-        None => fault.file.clone(),
-    };
-    let hint = fault.hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
-    format!("{place}: {severity}: {}\n{hint}", fault.what)
+/// The faults of `bot.toml` in words, with their places and without their lines.
+fn show(loaded: &Loaded, colour: Colour) -> String {
+    render::faults(&loaded.faults, |_| Some(&loaded.text), Lines::Hidden, colour)
 }

@@ -61,6 +61,12 @@ impl From<std::io::Error> for Problem {
     }
 }
 
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Problem {
+        Problem::unexpected(format!("{error:#}"))
+    }
+}
+
 /// Writes data to stdout.
 pub(super) fn data(text: &str) -> Result<(), Problem> {
     data_bytes(text.as_bytes())

@@ -1,51 +1,52 @@
-//! The folder of rule files, read, compiled, and its faults shown.
+//! The folder of rule files for a desk that is about to open.
 //!
-//! **Invariant:** a rulebook with errors is never used to run the desk.
+//! **Invariant:** rules with errors are never used to run the desk.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::fault::Fault;
-use crate::subjects::Subjects;
+use crate::cli::render::{self, Colour, Lines};
+use crate::cli::{classify, rules};
+use crate::config::rules_dir;
+use crate::fault::{Fault, Severity};
+use crate::subjects::{RuleFile, Subjects};
 
 /// What the rule files came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rulebook {
     pub(super) subjects: Subjects,
     pub(super) faults: Vec<Fault>,
-    /// The files' texts by name, for showing lines.
-    sources: BTreeMap<String, String>,
+    /// The files, for showing lines.
+    files: Vec<RuleFile>,
 }
 
-/// temporary stub: until the rules land.
+/// Reads and compiles the rule files. A folder that cannot be read is a fault.
 pub(super) fn read(folder: &Path) -> Rulebook {
-    let mut rulebook = Rulebook::default();
-    if !folder.is_dir() {
-        rulebook.faults.push(Fault {
-            file: folder.display().to_string(),
-            span: None,
-            severity: crate::fault::Severity::Error,
-            what: "there is no such folder of rules".to_owned(),
-            hint: Some(
-                "set `rules` in `[desk]` of `bot.toml`, or copy the `rules` folder that ships with Stumper"
-                    .to_owned(),
-            ),
-        });
+    let files = rules_dir::read(folder).unwrap_or_default();
+    if files.is_empty() {
+        return Rulebook { subjects: Subjects::default(), faults: rules::check_rules(folder), files };
     }
-    rulebook
+    let (subjects, faults) = Subjects::compile(&files);
+    Rulebook { subjects, faults, files }
+}
+
+/// The same, with the examples that the rule files carry tried out.
+pub(super) fn examine(folder: &Path) -> Rulebook {
+    Rulebook { faults: rules::check_rules(folder), ..read(folder) }
 }
 
 impl Rulebook {
-    /// The text of a rule file.
-    pub(super) fn source(&self, file: &str) -> Option<&str> {
-        self.sources.get(file).map(String::as_str)
+    /// Whether a desk can work with it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.faults.iter().all(|fault| fault.severity < Severity::Error)
     }
 
-    /// All faults as people read them.
-    pub(super) fn show(&self) -> String {
-        self.faults
-            .iter()
-            .map(|fault| super::check::describe(fault, self.source(&fault.file).unwrap_or("")))
-            .collect()
+    /// The text of a rule file.
+    pub(super) fn source(&self, file: &str) -> Option<&str> {
+        classify::source_of(&self.files, file)
+    }
+
+    /// Faults as people read them, with their lines.
+    pub(super) fn show(&self, colour: Colour) -> String {
+        render::faults(&self.faults, |file| self.source(file), Lines::Shown, colour)
     }
 }

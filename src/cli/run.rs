@@ -16,12 +16,12 @@ use tracing::{error, info, warn};
 
 use crate::cli::check;
 use crate::cli::output::{self, Problem};
+use crate::cli::render::Colour;
 use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
 use crate::config::Config;
 use crate::engine::control::{self, ControlFile};
 use crate::engine::{self, Engine};
-use crate::fault::Severity;
 use crate::networks::{Connector, sandbox};
 use crate::web;
 
@@ -84,15 +84,15 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
 /// The rules, or all that keeps them from being used, told to the user.
 fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
     let rulebook = rulebook::read(&config.rules);
-    if !rulebook.faults.is_empty() {
-        output::note(rulebook.show().trim_end());
-    }
-    match rulebook.faults.iter().any(|fault| fault.severity == Severity::Error) {
-        true => {
-            Err(Problem::new("the rules have faults, so the desk does not open", "mend them and try again"))
+    if rulebook.is_usable() {
+        let warnings = rulebook.faults.len();
+        if warnings > 0 {
+            warn!(warnings, "The rules have {warnings} faults that do no harm; see `stumper check`");
         }
-        false => Ok(rulebook),
+        return Ok(rulebook);
     }
+    output::note(&rulebook.show(Colour::of_stderr()));
+    Err(Problem::new("the rules have faults, so the desk does not open", "mend them and try again"))
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {

@@ -1,0 +1,76 @@
+//! Reads the directory of rule files.
+//!
+//! **Invariant:** nothing is judged here. A file is read as bytes, and no further than it takes to
+//! see that it is too large.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::subjects::{RULE_FILE_BYTES_MAX, RuleFile};
+
+/// How many rule files a directory may hold.
+pub const RULE_FILES_MAX: usize = 1_000;
+
+/// Reads every `*.toml` file in `dir`, sorted by name. Hidden files and what lies in directories
+/// below are left out.
+///
+/// # Errors
+///
+/// Where the directory or one of its rule files cannot be read, or holds too many; the message
+/// names the path.
+pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|error| named(error, dir))? {
+        let path = entry.map_err(|error| named(error, dir))?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_rules = path.extension().is_some_and(|ending| ending == "toml");
+        if is_hidden || !is_rules || path.is_dir() {
+            continue;
+        }
+        if files.len() >= RULE_FILES_MAX {
+            let what = format!("{}: more than {RULE_FILES_MAX} rule files", dir.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let text = read_file(&path).map_err(|error| named(error, &path))?;
+        files.push(RuleFile { name: path.display().to_string(), text });
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(RULE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn named(error: io::Error, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_rule_files_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("music.toml"), "id").unwrap();
+        fs::write(dir.path().join("art.toml"), vec![b'#'; RULE_FILE_BYTES_MAX * 10]).unwrap();
+        fs::write(dir.path().join("art.toml~"), "").unwrap();
+        fs::write(dir.path().join(".hidden.toml"), "").unwrap();
+        fs::create_dir(dir.path().join("old.toml")).unwrap();
+        let files = read(dir.path()).unwrap();
+        let found: Vec<(bool, usize)> =
+            files.iter().map(|file| (file.name.ends_with("music.toml"), file.text.len())).collect();
+        assert_eq!(found, [(false, RULE_FILE_BYTES_MAX + 1), (true, 2)]);
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = read(Path::new("no/such/rules")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("no/such/rules: "), "{error}");
+    }
+}

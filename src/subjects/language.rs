@@ -1,0 +1,103 @@
+//! Languages of rule terms and of posts, and how the words of each come down to their stems.
+//!
+//! **Invariant:** stemming works on folded words only, and rule terms and posts go through the same
+//! function, so that a stem that looks odd is odd on both sides.
+
+use std::borrow::Cow;
+
+use frostem::{Algorithm, Stemmer};
+
+/// Two-letter codes of ISO 639-1, and the three-letter ones that networks offer to their users.
+const KNOWN_CODES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu \
+    cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia \
+    id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg \
+    mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw \
+    sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz \
+    ve vi vo wa wo xh yi yo za zh zu \
+    ast chr ckb cmn cnr csb fil gsw haw jbo kab ldn lfn moh nds pdc sco sma smj szl tok vai xal yue zba zgh";
+
+/// A language as far as the desk tells them apart: its primary code, with the two written forms of
+/// Norwegian as one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Language(String);
+
+impl Language {
+    /// Rule terms are English unless they say otherwise.
+    pub(super) fn english() -> Language {
+        Language("en".to_owned())
+    }
+
+    /// Reads a BCP 47 tag such as `de` or `pt-BR`; `None` for a language nobody has heard of.
+    pub(super) fn parse(tag: &str) -> Option<Language> {
+        let code = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        let code = match code.as_str() {
+            "nb" | "nn" => "no",
+            other => other,
+        };
+        KNOWN_CODES.split(' ').any(|known| known == code).then(|| Language(code.to_owned()))
+    }
+
+    /// How words of this language are stemmed.
+    pub(super) fn rules(&self) -> WordRules {
+        let stemmer = match self.0.as_str() {
+            "en" => Some(Algorithm::English),
+            "de" => Some(Algorithm::German),
+            "fr" => Some(Algorithm::French),
+            "es" => Some(Algorithm::Spanish),
+            "it" => Some(Algorithm::Italian),
+            "pt" => Some(Algorithm::Portuguese),
+            "nl" => Some(Algorithm::Dutch),
+            "sv" => Some(Algorithm::Swedish),
+            "no" => Some(Algorithm::Norwegian),
+            "da" => Some(Algorithm::Danish),
+            "fi" => Some(Algorithm::Finnish),
+            _ => None,
+        };
+        let apostrophe = match self.0.as_str() {
+            "fr" | "it" | "ca" | "oc" => Apostrophe::AfterArticle,
+            _ => Apostrophe::BeforeEnding,
+        };
+        WordRules { stemmer: stemmer.map(Stemmer::new), apostrophe }
+    }
+}
+
+/// What an apostrophe inside a word parts.
+#[derive(Clone, Copy, Debug)]
+enum Apostrophe {
+    /// The possessive of English and its like: `cat's` is `cat`.
+    BeforeEnding,
+    /// The elided article of French and its like: `l'histoire` is `histoire`.
+    AfterArticle,
+}
+
+/// How the words of one language are brought to the form in which they are compared.
+#[derive(Clone)]
+pub(super) struct WordRules {
+    stemmer: Option<Stemmer>,
+    apostrophe: Apostrophe,
+}
+
+impl WordRules {
+    /// A folded word without possessive or elided article.
+    pub(super) fn base<'a>(&self, folded: &'a str) -> &'a str {
+        match self.apostrophe {
+            Apostrophe::BeforeEnding => folded.strip_suffix("'s").unwrap_or(folded),
+            Apostrophe::AfterArticle => folded.rsplit('\'').next().unwrap_or(folded),
+        }
+    }
+
+    /// The stem of a word that [`base`](WordRules::base) gave.
+    pub(super) fn stem<'a>(&self, base: &'a str) -> Cow<'a, str> {
+        match &self.stemmer {
+            Some(stemmer) => stemmer.stem(base),
+            None => Cow::Borrowed(base),
+        }
+    }
+}
+
+impl std::fmt::Debug for WordRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stemmer = self.stemmer.map(|stemmer| stemmer.algorithm());
+        f.debug_struct("WordRules").field("stemmer", &stemmer).field("apostrophe", &self.apostrophe).finish()
+    }
+}
