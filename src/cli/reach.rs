@@ -64,14 +64,6 @@ impl Reached {
         }
     }
 
-    /// Whether another process runs the desk.
-    pub(super) fn is_running(&self) -> bool {
-        match self.desk {
-            Desk::Running(_) => true,
-            Desk::Own(_) => false,
-        }
-    }
-
     /// Lets the desk go.
     pub(super) async fn leave(self) -> Result<(), Problem> {
         match self.desk {
