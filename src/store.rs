@@ -10,6 +10,7 @@
 pub mod archive;
 mod memory;
 mod rows;
+mod sled;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::desk::{
 
 pub use memory::Memory;
 pub use rows::ROW_BYTES_MAX;
+pub use sled::Sled;
 
 /// What the desk remembers. Cloning is cheap and gives the same store.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub enum Store {
     /// Plain maps, gone when the process ends: for tests, for trying the desk, and as the model that
     /// the other stores are compared with.
     Memory(Arc<Memory>),
+    /// A sled database in a directory of its own.
+    Sled(Arc<Sled>),
 }
 
 /// What a commit came to.
@@ -165,7 +169,7 @@ impl Store {
 
     /// Opens the sled database in this directory, which is created where it does not exist.
     pub fn open_sled(dir: &Path) -> Result<Store, OpenError> {
-        Err(OpenError::Disk { dir: dir.to_owned(), why: "not there yet".to_owned() })
+        Ok(Store::Sled(Arc::new(Sled::open(dir)?)))
     }
 
     /// Writes everything in the step in one transaction, or nothing.
@@ -176,8 +180,10 @@ impl Store {
     /// a question that is gone is forgotten once it is sent. Settling a letter that was erased
     /// meanwhile does nothing.
     pub async fn commit(&self, step: Step) -> Result<Committed, StoreError> {
+        let step = rows::without_repeats(step);
         match self {
             Store::Memory(memory) => memory.commit(step),
+            Store::Sled(sled) => sled.commit(step).await,
         }
     }
 
@@ -185,12 +191,14 @@ impl Store {
     pub fn has_seen(&self, input: &InputId) -> Result<bool, StoreError> {
         match self {
             Store::Memory(memory) => memory.has_seen(input),
+            Store::Sled(sled) => sled.has_seen(input),
         }
     }
 
     pub fn question(&self, code: &Code) -> Result<Option<Question>, StoreError> {
         match self {
             Store::Memory(memory) => memory.question(code),
+            Store::Sled(sled) => sled.question(code),
         }
     }
 
@@ -198,6 +206,7 @@ impl Store {
     pub fn questions(&self, after: Option<&Code>, limit: usize) -> Result<Vec<Question>, StoreError> {
         match self {
             Store::Memory(memory) => memory.questions(after, limit),
+            Store::Sled(sled) => sled.questions(after, limit),
         }
     }
 
@@ -205,12 +214,14 @@ impl Store {
     pub fn questions_involving(&self, account: &AccountId) -> Result<Vec<Question>, StoreError> {
         match self {
             Store::Memory(memory) => memory.questions_involving(account),
+            Store::Sled(sled) => sled.questions_involving(account),
         }
     }
 
     pub fn person(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
         match self {
             Store::Memory(memory) => memory.person(account),
+            Store::Sled(sled) => sled.person(account),
         }
     }
 
@@ -218,6 +229,7 @@ impl Store {
     pub fn roster(&self) -> RosterGuard<'_> {
         match self {
             Store::Memory(memory) => RosterGuard(memory.roster()),
+            Store::Sled(sled) => RosterGuard(sled.roster()),
         }
     }
 
@@ -225,6 +237,7 @@ impl Store {
     pub fn link(&self, post: &PostId) -> Result<Option<Link>, StoreError> {
         match self {
             Store::Memory(memory) => memory.link(post),
+            Store::Sled(sled) => sled.link(post),
         }
     }
 
@@ -232,6 +245,7 @@ impl Store {
     pub fn journal(&self, code: &Code) -> Result<Vec<Entry>, StoreError> {
         match self {
             Store::Memory(memory) => memory.journal(code),
+            Store::Sled(sled) => sled.journal(code),
         }
     }
 
@@ -239,6 +253,7 @@ impl Store {
     pub fn letter(&self, id: &LetterId) -> Result<Option<(Letter, Delivery)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.letter(id),
+            Store::Sled(sled) => sled.letter(id),
         }
     }
 
@@ -246,6 +261,7 @@ impl Store {
     pub fn letters_about(&self, code: &Code) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.letters_about(code),
+            Store::Sled(sled) => sled.letters_about(code),
         }
     }
 
@@ -253,6 +269,7 @@ impl Store {
     pub fn undelivered(&self, limit: usize) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.undelivered(limit),
+            Store::Sled(sled) => sled.undelivered(limit),
         }
     }
 
@@ -260,6 +277,7 @@ impl Store {
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<(Code, Reason, Timestamp)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.due(now, limit),
+            Store::Sled(sled) => sled.due(now, limit),
         }
     }
 
@@ -267,6 +285,7 @@ impl Store {
     pub fn next_due(&self) -> Result<Option<(Timestamp, Reason)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.next_due(),
+            Store::Sled(sled) => sled.next_due(),
         }
     }
 
@@ -284,6 +303,7 @@ impl Store {
     ) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.outbox(network, now, limit),
+            Store::Sled(sled) => sled.outbox(network, now, limit),
         }
     }
 
@@ -292,6 +312,7 @@ impl Store {
     pub fn in_hand(&self, network: Network) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         match self {
             Store::Memory(memory) => memory.in_hand(network),
+            Store::Sled(sled) => sled.in_hand(network),
         }
     }
 
@@ -300,6 +321,7 @@ impl Store {
     pub fn next_outbox(&self, network: Network) -> Result<Option<Timestamp>, StoreError> {
         match self {
             Store::Memory(memory) => memory.next_outbox(network),
+            Store::Sled(sled) => sled.next_outbox(network),
         }
     }
 
@@ -308,6 +330,7 @@ impl Store {
     pub async fn deliver(&self, id: &LetterId, from: &Delivery, to: Delivery) -> Result<bool, StoreError> {
         match self {
             Store::Memory(memory) => memory.deliver(id, from, to),
+            Store::Sled(sled) => sled.deliver(id, from, to).await,
         }
     }
 
@@ -315,6 +338,7 @@ impl Store {
     pub fn cursor(&self, network: Network) -> Result<Option<String>, StoreError> {
         match self {
             Store::Memory(memory) => memory.cursor(network),
+            Store::Sled(sled) => sled.cursor(network),
         }
     }
 
@@ -322,6 +346,7 @@ impl Store {
     pub async fn set_cursor(&self, network: Network, cursor: String) -> Result<(), StoreError> {
         match self {
             Store::Memory(memory) => memory.set_cursor(network, cursor),
+            Store::Sled(sled) => sled.set_cursor(network, cursor).await,
         }
     }
 
@@ -330,6 +355,7 @@ impl Store {
     pub async fn expire_seen(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         match self {
             Store::Memory(memory) => memory.expire_seen(before, limit),
+            Store::Sled(sled) => sled.expire_seen(before, limit).await,
         }
     }
 
@@ -337,6 +363,7 @@ impl Store {
     pub fn counts(&self) -> Result<Counts, StoreError> {
         match self {
             Store::Memory(memory) => memory.counts(),
+            Store::Sled(sled) => sled.counts(),
         }
     }
 
@@ -345,6 +372,7 @@ impl Store {
     pub async fn close(&self) -> Result<(), StoreError> {
         match self {
             Store::Memory(memory) => memory.close(),
+            Store::Sled(sled) => sled.close().await,
         }
     }
 }

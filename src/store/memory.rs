@@ -15,7 +15,7 @@ use crate::desk::question::{Entry, Reason};
 use crate::desk::{
     AccountId, Code, InputId, Letter, LetterId, Link, Network, Person, PostId, Question, Roster, Step,
 };
-use crate::store::rows::{self, Row};
+use crate::store::rows::{self, Digest, Row};
 use crate::store::{Committed, Counts, StoreError};
 
 /// Everything in maps, behind one lock.
@@ -25,21 +25,20 @@ pub struct Memory {
     roster: RwLock<Roster>,
 }
 
-/// People and links are kept by the text of their keys, which is the order of the archive.
+/// Maps are in the order of the archive.
 #[derive(Default)]
 struct Tables {
     closed: bool,
     questions: BTreeMap<Code, Question>,
     timers: BTreeSet<(Timestamp, Code, Reason)>,
     involved: BTreeMap<AccountId, BTreeSet<Code>>,
-    people: BTreeMap<String, Person>,
+    people: BTreeMap<Digest, Person>,
     letters: BTreeMap<LetterId, Kept>,
-    /// The letters of each question, in the order in which they were decided.
-    about: BTreeMap<Code, Vec<LetterId>>,
+    about: BTreeMap<Code, BTreeSet<LetterId>>,
     unsettled: BTreeSet<LetterId>,
-    links: BTreeMap<String, (PostId, Link)>,
+    links: BTreeMap<Digest, (PostId, Link)>,
     journal: BTreeMap<Code, Vec<Entry>>,
-    seen: BTreeMap<InputId, Timestamp>,
+    seen: BTreeMap<Digest, (InputId, Timestamp)>,
     cursors: BTreeMap<Network, String>,
 }
 
@@ -61,7 +60,7 @@ impl Memory {
     pub(super) fn commit(&self, step: Step) -> Result<Committed, StoreError> {
         rows::check_sizes(&step)?;
         let mut tables = self.open_for_writing()?;
-        if tables.seen.contains_key(&step.input) {
+        if tables.has_seen(&step.input) {
             return Ok(Committed::SeenBefore);
         }
         if tables.is_stale(&step) {
@@ -82,7 +81,7 @@ impl Memory {
     }
 
     pub(super) fn has_seen(&self, input: &InputId) -> Result<bool, StoreError> {
-        Ok(self.open()?.seen.contains_key(input))
+        Ok(self.open()?.has_seen(input))
     }
 
     pub(super) fn question(&self, code: &Code) -> Result<Option<Question>, StoreError> {
@@ -103,7 +102,7 @@ impl Memory {
     }
 
     pub(super) fn person(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
-        Ok(self.open()?.people.get(&account.key()).cloned())
+        Ok(self.open()?.people.get(&digest(account)).cloned())
     }
 
     pub(super) fn roster(&self) -> RwLockReadGuard<'_, Roster> {
@@ -111,7 +110,7 @@ impl Memory {
     }
 
     pub(super) fn link(&self, post: &PostId) -> Result<Option<Link>, StoreError> {
-        Ok(self.open()?.links.get(&post.key()).map(|(_, link)| link.clone()))
+        Ok(self.open()?.links.get(&Digest::of(&post.key())).map(|(_, link)| link.clone()))
     }
 
     pub(super) fn journal(&self, code: &Code) -> Result<Vec<Entry>, StoreError> {
@@ -125,7 +124,9 @@ impl Memory {
     pub(super) fn letters_about(&self, code: &Code) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         let tables = self.open()?;
         let ids = tables.about.get(code).into_iter().flatten();
-        Ok(ids.filter_map(|id| tables.letters.get(id)).map(Kept::shown).collect())
+        let mut about: Vec<&Kept> = ids.filter_map(|id| tables.letters.get(id)).collect();
+        about.sort_by_key(|kept| (kept.letter.made_at, kept.turn));
+        Ok(about.into_iter().map(Kept::shown).collect())
     }
 
     pub(super) fn undelivered(&self, limit: usize) -> Result<Vec<(Letter, Delivery)>, StoreError> {
@@ -208,8 +209,8 @@ impl Memory {
 
     pub(super) fn expire_seen(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut tables = self.open_for_writing()?;
-        let old = tables.seen.iter().filter(|(_, at)| **at < before).take(limit);
-        let old: Vec<InputId> = old.map(|(input, _)| input.clone()).collect();
+        let old = tables.seen.iter().filter(|(_, (_, at))| *at < before).take(limit);
+        let old: Vec<Digest> = old.map(|(input, _)| *input).collect();
         for input in &old {
             tables.seen.remove(input);
         }
@@ -250,10 +251,7 @@ impl Memory {
         for person in tables.people.values() {
             take(Row::Person { person: Box::new(person.clone()) })?;
         }
-        for kept in tables.letters.values().filter(|kept| kept.letter.about.is_none()) {
-            take(kept.row())?;
-        }
-        for kept in tables.about.values().flatten().filter_map(|id| tables.letters.get(id)) {
+        for kept in tables.letters.values() {
             take(kept.row())?;
         }
         for (post, link) in tables.links.values() {
@@ -262,7 +260,7 @@ impl Memory {
         for entry in tables.journal.values().flatten() {
             take(Row::Entry { entry: entry.clone() })?;
         }
-        for (input, at) in &tables.seen {
+        for (input, at) in tables.seen.values() {
             take(Row::Seen { input: input.clone(), at: *at })?;
         }
         for network in Network::ALL {
@@ -304,12 +302,16 @@ impl Memory {
 }
 
 impl Tables {
+    fn has_seen(&self, input: &InputId) -> bool {
+        self.seen.contains_key(&Digest::of(input.as_str()))
+    }
+
     fn is_stale(&self, step: &Step) -> bool {
         let questions = step.questions.iter().any(|question| {
             self.questions.get(&question.code).map_or(0, |stored| stored.version) != question.version
         });
         let people = step.people.iter().any(|person| {
-            self.people.get(&person.account.id.key()).map_or(0, |stored| stored.version) != person.version
+            self.people.get(&digest(&person.account.id)).map_or(0, |stored| stored.version) != person.version
         });
         questions || people
     }
@@ -321,13 +323,13 @@ impl Tables {
         }
         for mut person in step.people {
             person.version += 1;
-            self.people.insert(person.account.id.key(), person);
+            self.people.insert(digest(&person.account.id), person);
         }
         for (id, delivery) in step.settled {
             self.settle(&id, delivery);
         }
         for (post, link) in step.links {
-            self.links.insert(post.key(), (post, link));
+            self.links.insert(Digest::of(&post.key()), (post, link));
         }
         for entry in step.journal {
             self.journal.entry(entry.code.clone()).or_default().push(entry);
@@ -340,9 +342,9 @@ impl Tables {
             self.put_letter(Kept { letter, turn, delivery });
         }
         for account in &step.forget {
-            self.people.remove(&account.key());
+            self.people.remove(&digest(account));
         }
-        self.seen.insert(step.input, step.at);
+        self.seen.insert(Digest::of(step.input.as_str()), (step.input, step.at));
     }
 
     fn put_question(&mut self, question: Question) {
@@ -376,7 +378,7 @@ impl Tables {
             return;
         }
         if let Some(code) = &kept.letter.about {
-            self.about.entry(code.clone()).or_default().push(id.clone());
+            self.about.entry(code.clone()).or_default().insert(id.clone());
         }
         if !kept.delivery.is_settled() {
             self.unsettled.insert(id.clone());
@@ -388,7 +390,7 @@ impl Tables {
         self.unsettled.remove(id);
         let Some(code) = self.letters.remove(id).and_then(|kept| kept.letter.about) else { return };
         if let Some(ids) = self.about.get_mut(&code) {
-            ids.retain(|other| other != id);
+            ids.remove(id);
         }
     }
 
@@ -420,17 +422,17 @@ impl Tables {
         match row {
             Row::Question { question } => self.put_question(*question),
             Row::Person { person } => {
-                self.people.insert(person.account.id.key(), *person);
+                self.people.insert(digest(&person.account.id), *person);
             }
             Row::Letter { letter, turn, delivery } => {
                 self.put_letter(Kept { letter: *letter, turn, delivery })
             }
             Row::Link { post, link } => {
-                self.links.insert(post.key(), (post, link));
+                self.links.insert(Digest::of(&post.key()), (post, link));
             }
             Row::Entry { entry } => self.journal.entry(entry.code.clone()).or_default().push(entry),
             Row::Seen { input, at } => {
-                self.seen.insert(input, at);
+                self.seen.insert(Digest::of(input.as_str()), (input, at));
             }
             Row::Cursor { network, cursor } => {
                 self.cursors.insert(network, cursor);
@@ -492,4 +494,8 @@ impl Kept {
             | Delivery::Sent { .. } => false,
         }
     }
+}
+
+fn digest(account: &AccountId) -> Digest {
+    Digest::of(&account.key())
 }

@@ -8,6 +8,7 @@ use std::io;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::desk::letter::{Content, Delivery};
 use crate::desk::question::Entry;
@@ -17,6 +18,19 @@ use crate::store::StoreError;
 /// The largest row that is stored, as JSON. A question with a text of 100,000 bytes and a thousand
 /// invitations fits.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
+
+/// A short name for a longer one, such as an account or a post. Archives list people, links and seen
+/// inputs in the order of their digests, whatever the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Digest(pub(super) [u8; 16]);
+
+impl Digest {
+    pub(super) fn of(name: &str) -> Digest {
+        let digest: [u8; 32] = Sha256::digest(name).into();
+        let (first, _) = digest.split_first_chunk().expect("32 bytes begin with 16");
+        Digest(*first)
+    }
+}
 
 /// One row of a store, as the archive writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +65,21 @@ pub(super) enum Row {
     },
 }
 
+impl Row {
+    /// The name of its kind, as the archive writes it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Row::Question { .. } => "question",
+            Row::Person { .. } => "person",
+            Row::Letter { .. } => "letter",
+            Row::Link { .. } => "link",
+            Row::Entry { .. } => "entry",
+            Row::Seen { .. } => "seen",
+            Row::Cursor { .. } => "cursor",
+        }
+    }
+}
+
 /// What came before a step's new letter: nothing, so it waits from the time it was made.
 pub(super) fn first_delivery(letter: &Letter) -> Delivery {
     Delivery::Waiting { not_before: letter.made_at, tries: 0 }
@@ -69,6 +98,17 @@ pub(super) fn done_deletion_about<'a>(letter: &'a Letter, delivery: &Delivery) -
         (Content::Delete { .. }, Delivery::Sent { .. }) => letter.about.as_ref(),
         (Content::Delete { .. } | Content::Post { .. }, _) => None,
     }
+}
+
+/// Leaves only the last value of each question and person that a step holds more than once.
+pub(super) fn without_repeats(mut step: Step) -> Step {
+    let mut codes = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
+    step.questions.reverse();
+    step.questions.retain(|question| codes.insert(question.code.clone()));
+    step.people.reverse();
+    step.people.retain(|person| accounts.insert(person.account.id.clone()));
+    step
 }
 
 /// Refuses a row that is too large.

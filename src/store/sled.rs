@@ -1,0 +1,544 @@
+//! The store in a sled database.
+//!
+//! Reads go to sled directly. Writes go through one thread (`writer`), which makes a group of them
+//! durable at a time. All rows lie in one tree, so that a group is one atomic batch.
+//!
+//! **Invariant:** nothing outside this module knows sled, and only the writer changes the database.
+
+mod codec;
+mod keys;
+mod layers;
+mod open;
+mod plan;
+mod prepare;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::str;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use sled::{IVec, Tree};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::desk::letter::{Delivery, ReplyTo};
+use crate::desk::question::{Entry, Reason};
+use crate::desk::{
+    AccountId, Code, InputId, Letter, LetterId, Link, Network, Person, PostId, Question, Roster, Step,
+};
+use crate::store::rows::{self, Row};
+use crate::store::{Committed, Counts, OpenError, StoreError};
+
+use codec::{Kind, encode};
+use keys::Shelf;
+use layers::Layers;
+use plan::RosterChange;
+use prepare::{
+    CURSOR, ContentHead, CursorRow, DELIVERY, HISTORY, History, HistoryRow, LETTER, LINK, LetterHead,
+    LetterRow, LinkRow, PERSON, QUESTION, SEEN, SeenRow,
+};
+use writer::{Reply, Work};
+
+/// How many rows are read at a time where all rows of a kind are wanted.
+const PAGE_ROWS: usize = 512;
+
+/// A sled database and the thread that writes to it.
+pub struct Sled {
+    shared: Arc<Shared>,
+    /// `None` only while the store is being dropped.
+    work: Option<mpsc::Sender<Work>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What readers and the writer share.
+struct Shared {
+    state: RwLock<State>,
+    roster: RwLock<Roster>,
+    /// Held by the writer while it changes the database, and by whoever must see it at one moment.
+    gate: RwLock<()>,
+}
+
+enum State {
+    Open(Tree),
+    /// A write failed, for this reason.
+    Stopped(String),
+    Closed,
+}
+
+impl fmt::Debug for Sled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sled")
+    }
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        // With the last sender gone the writer finishes what waits and ends.
+        self.work = None;
+        self.join();
+    }
+}
+
+impl Sled {
+    pub(super) fn open(dir: &Path) -> Result<Sled, OpenError> {
+        let opened = open::open(dir)?;
+        let roster = open::roster(dir, &opened.tree)?;
+        let shared = Arc::new(Shared {
+            state: RwLock::new(State::Open(opened.tree.clone())),
+            roster: RwLock::new(roster),
+            gate: RwLock::new(()),
+        });
+        let (work, queue) = mpsc::channel(writer::QUEUE_MAX);
+        let writer =
+            writer::Writer { db: opened.db, tree: opened.tree, file: opened.file, shared: shared.clone() };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let thread = thread
+            .spawn(move || writer.run(queue))
+            .map_err(|error| OpenError::Disk { dir: dir.to_owned(), why: error.to_string() })?;
+        Ok(Sled { shared, work: Some(work), thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) async fn commit(&self, step: Step) -> Result<Committed, StoreError> {
+        self.shared.check()?;
+        let step = Box::new(prepare::prepare(step)?);
+        self.ask(|reply| Work::Commit(step, reply)).await
+    }
+
+    pub(super) fn has_seen(&self, input: &InputId) -> Result<bool, StoreError> {
+        let tree = self.shared.tree()?;
+        tree.contains_key(keys::seen(input)).map_err(layers::unreachable)
+    }
+
+    pub(super) fn question(&self, code: &Code) -> Result<Option<Question>, StoreError> {
+        self.row(QUESTION, &keys::question(code))
+    }
+
+    pub(super) fn questions(&self, after: Option<&Code>, limit: usize) -> Result<Vec<Question>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let mut from = after.map_or(vec![keys::QUESTION], keys::question);
+        if after.is_some() {
+            from.push(0);
+        }
+        let rows = layers.scan(&from, &[keys::QUESTION + 1], limit)?;
+        rows.iter().map(|(key, main)| layers.decode(QUESTION, key, main)).collect()
+    }
+
+    pub(super) fn questions_involving(&self, account: &AccountId) -> Result<Vec<Question>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let prefix = keys::involved_of(account);
+        let mut questions = Vec::new();
+        for (key, _) in layers.scan_prefix(&prefix)? {
+            // A question that was erased since the page was read is not missed.
+            questions.extend(layers.row(QUESTION, &keys::question(&code_after(&prefix, &key)?))?);
+        }
+        Ok(questions)
+    }
+
+    pub(super) fn person(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
+        self.row(PERSON, &keys::person(account))
+    }
+
+    pub(super) fn roster(&self) -> RwLockReadGuard<'_, Roster> {
+        self.shared.roster.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn link(&self, post: &PostId) -> Result<Option<Link>, StoreError> {
+        let row: Option<LinkRow<IgnoredAny, Link>> = self.row(LINK, &keys::link(post))?;
+        Ok(row.map(|row| row.link))
+    }
+
+    pub(super) fn journal(&self, code: &Code) -> Result<Vec<Entry>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let mut entries = Vec::new();
+        for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
+            let row: HistoryRow<Entry, IgnoredAny, IgnoredAny> = layers.decode(HISTORY, &key, &main)?;
+            entries.extend(row.entries);
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn letter(&self, id: &LetterId) -> Result<Option<(Letter, Delivery)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let found = read_letter(&Layers::plain(&tree), &keys::letter(id))?;
+        Ok(found.map(|(row, delivery)| (row.letter, delivery)))
+    }
+
+    pub(super) fn letters_about(&self, code: &Code) -> Result<Vec<(Letter, Delivery)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let mut ids = BTreeSet::new();
+        for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
+            let row: HistoryRow<IgnoredAny, LetterId, IgnoredAny> = layers.decode(HISTORY, &key, &main)?;
+            ids.extend(row.letters);
+        }
+        let mut letters = Vec::with_capacity(ids.len());
+        for id in &ids {
+            letters.extend(read_letter(&layers, &keys::letter(id))?);
+        }
+        letters.sort_by_key(|(row, _)| (row.letter.made_at, row.turn));
+        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+    }
+
+    pub(super) fn undelivered(&self, limit: usize) -> Result<Vec<(Letter, Delivery)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let mut letters = Vec::new();
+        for found in tree.scan_prefix(keys::outbox_of(Shelf::Refused)).rev().take(limit) {
+            let (key, _) = found.map_err(layers::unreachable)?;
+            letters.extend(shelved(&layers, Shelf::Refused, &key)?);
+        }
+        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+    }
+
+    pub(super) fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Code, Reason, Timestamp)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let mut due = Vec::new();
+        // A question is marked by its earliest timer only. Those among the first `limit` timers that
+        // are due belong to the first `limit` questions.
+        for (key, _) in layers.scan(&[keys::TIMER], &keys::timers_until(now), limit)? {
+            let code = keys::code_of_timer(&key).ok_or(QUESTION.unreadable("its timer has a wrong key"))?;
+            let question: Option<Question> = layers.row(QUESTION, &keys::question(&code))?;
+            let timers = question.map(|question| question.timers).unwrap_or_default();
+            let passed = timers.into_iter().filter(|(_, at)| *at <= now);
+            due.extend(passed.map(|(reason, at)| (at, code.clone(), reason)));
+        }
+        due.sort();
+        due.truncate(limit);
+        Ok(due.into_iter().map(|(at, code, reason)| (code, reason, at)).collect())
+    }
+
+    pub(super) fn next_due(&self) -> Result<Option<(Timestamp, Reason)>, StoreError> {
+        let first = self.due(Timestamp::MAX, 1)?.pop();
+        Ok(first.map(|(_, reason, at)| (at, reason)))
+    }
+
+    pub(super) fn outbox(
+        &self,
+        network: Network,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Letter, Delivery)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let shelf = Shelf::ToDo(network);
+        let keys = keys::outbox_of(shelf)..keys::outbox_until(shelf, now);
+        let ready = to_act_on(&tree, shelf, tree.range(keys), limit)?;
+        Ok(ready.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+    }
+
+    pub(super) fn in_hand(&self, network: Network) -> Result<Vec<(Letter, Delivery)>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let shelf = Shelf::InHand(network);
+        let mut letters = Vec::new();
+        for (key, _) in layers.scan_prefix(&keys::outbox_of(shelf))? {
+            letters.extend(shelved(&layers, shelf, &key)?);
+        }
+        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+    }
+
+    pub(super) fn next_outbox(&self, network: Network) -> Result<Option<Timestamp>, StoreError> {
+        let tree = self.shared.tree()?;
+        let shelf = Shelf::ToDo(network);
+        let first = to_act_on(&tree, shelf, tree.scan_prefix(keys::outbox_of(shelf)), 1)?.pop();
+        Ok(first.and_then(|(_, delivery)| match delivery {
+            Delivery::Waiting { not_before, .. } => Some(not_before),
+            Delivery::Unsure { look_at, .. } => Some(look_at),
+            Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => None,
+        }))
+    }
+
+    pub(super) async fn deliver(
+        &self,
+        id: &LetterId,
+        from: &Delivery,
+        to: Delivery,
+    ) -> Result<bool, StoreError> {
+        let (id, from) = (id.clone(), from.clone());
+        self.ask(|reply| Work::Deliver { id, from, to, reply }).await
+    }
+
+    pub(super) fn cursor(&self, network: Network) -> Result<Option<String>, StoreError> {
+        let row: Option<CursorRow<String>> = self.row(CURSOR, &keys::cursor(network))?;
+        Ok(row.map(|row| row.cursor))
+    }
+
+    pub(super) async fn set_cursor(&self, network: Network, cursor: String) -> Result<(), StoreError> {
+        rows::check_size("a cursor", cursor.len())?;
+        let row = encode(CURSOR, &CursorRow { network, cursor })?;
+        self.ask(|reply| Work::Cursor { key: keys::cursor(network), row, reply }).await
+    }
+
+    pub(super) async fn expire_seen(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut forgotten = 0;
+        let mut from = vec![keys::SEEN];
+        while forgotten < limit {
+            let (old, next) = self.old_seen(&from, before)?;
+            if !old.is_empty() {
+                let seen_keys = old.into_iter().take(limit - forgotten).collect();
+                forgotten += self.ask(|reply| Work::Forget { seen_keys, before, reply }).await?;
+            }
+            let Some(next) = next else { break };
+            from = next;
+            // Reading takes a millisecond or so a page; others may go first.
+            tokio::task::yield_now().await;
+        }
+        Ok(forgotten)
+    }
+
+    pub(super) fn counts(&self) -> Result<Counts, StoreError> {
+        let tree = self.shared.tree()?;
+        let count = |prefix: &[u8]| -> Result<usize, StoreError> {
+            tree.scan_prefix(prefix).keys().try_fold(0, |count, key| {
+                key.map_err(layers::unreachable)?;
+                Ok(count + 1)
+            })
+        };
+        let shelves = Network::ALL.into_iter().flat_map(|of| [Shelf::ToDo(of), Shelf::InHand(of)]);
+        let unsettled = shelves.map(|shelf| count(&keys::outbox_of(shelf)));
+        let mut journal = 0;
+        self.each(HISTORY, keys::HISTORY, &mut |row: HistoryRow<IgnoredAny, IgnoredAny, IgnoredAny>, _| {
+            journal += row.entries.len();
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(Counts {
+            questions: count(&[keys::QUESTION])?,
+            timers: count(&[keys::TIMER])?,
+            involved: count(&[keys::INVOLVED])?,
+            people: count(&[keys::PERSON])?,
+            letters: count(&[keys::LETTER])?,
+            unsettled: unsettled.sum::<Result<usize, StoreError>>()?,
+            refused: count(&keys::outbox_of(Shelf::Refused))?,
+            links: count(&[keys::LINK])?,
+            journal,
+            seen: count(&[keys::SEEN])?,
+            cursors: count(&[keys::CURSOR])?,
+        })
+    }
+
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        match self.ask(Work::Close).await {
+            Ok(()) | Err(StoreError::Closed) => {}
+            Err(error) => return Err(error),
+        }
+        self.join();
+        Ok(())
+    }
+
+    /// Gives every row to `take`, in the order of the archive, as of one moment.
+    pub(super) fn each_row<E: From<StoreError>>(
+        &self,
+        take: &mut dyn FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _gate = self.shared.gate.read().unwrap_or_else(PoisonError::into_inner);
+        self.each(QUESTION, keys::QUESTION, &mut |question, _| take(Row::Question { question }))?;
+        self.each(PERSON, keys::PERSON, &mut |person, _| take(Row::Person { person }))?;
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        self.each(LETTER, keys::LETTER, &mut |row: LetterRow<Box<Letter>>, key| {
+            let LetterRow { turn, letter } = row;
+            let delivery = read_delivery(&layers, key, || rows::first_delivery(&letter))?;
+            take(Row::Letter { letter, turn, delivery })
+        })?;
+        self.each(LINK, keys::LINK, &mut |row: LinkRow<PostId, Link>, _| {
+            take(Row::Link { post: row.post, link: row.link })
+        })?;
+        self.each(HISTORY, keys::HISTORY, &mut |row: History, _| {
+            row.entries.into_iter().try_for_each(|entry| take(Row::Entry { entry }))
+        })?;
+        self.each(SEEN, keys::SEEN, &mut |row: SeenRow<InputId>, _| {
+            take(Row::Seen { input: row.input, at: row.at })
+        })?;
+        for network in Network::ALL {
+            let Some(cursor) = self.cursor(network)? else { continue };
+            take(Row::Cursor { network, cursor })?;
+        }
+        Ok(())
+    }
+
+    /// Marks that rows are being put into an empty store, so that it is not used if that breaks off.
+    pub(super) async fn begin_import(&self) -> Result<(), StoreError> {
+        self.ask(|reply| Work::Mark { key: keys::IMPORTING_KEY, set: true, reply }).await
+    }
+
+    pub(super) async fn put_rows(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        self.ask(|reply| Work::Rows(rows, reply)).await
+    }
+
+    pub(super) async fn end_import(&self) -> Result<(), StoreError> {
+        self.ask(|reply| Work::Mark { key: keys::IMPORTING_KEY, set: false, reply }).await
+    }
+
+    /// Empties the store again after an import that turned out to be incomplete.
+    pub(super) async fn clear(&self) -> Result<(), StoreError> {
+        while self.ask(|reply| Work::Empty { limit: PAGE_ROWS, reply }).await? > 0 {}
+        *self.shared.roster.write().unwrap_or_else(PoisonError::into_inner) = Roster::default();
+        self.end_import().await
+    }
+
+    fn row<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Result<Option<T>, StoreError> {
+        Layers::plain(&self.shared.tree()?).row(kind, key)
+    }
+
+    /// Gives every row of a kind to `take`, with its key.
+    fn each<T: DeserializeOwned, E: From<StoreError>>(
+        &self,
+        kind: Kind,
+        first_byte: u8,
+        take: &mut dyn FnMut(T, &IVec) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        for found in tree.scan_prefix([first_byte]) {
+            let (key, main) = found.map_err(layers::unreachable)?;
+            take(layers.decode(kind, &key, &main)?, &key)?;
+        }
+        Ok(())
+    }
+
+    /// One page of seen inputs from a key on: those that are older, and where the next page begins.
+    #[expect(clippy::type_complexity, reason = "a pair of keys, used in one place")]
+    fn old_seen(
+        &self,
+        from: &[u8],
+        before: Timestamp,
+    ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
+        let page = layers.scan(from, &[keys::SEEN + 1], PAGE_ROWS)?;
+        let mut old = Vec::new();
+        for (key, main) in &page {
+            let row: SeenRow<IgnoredAny> = layers.decode(SEEN, key, main)?;
+            if row.at < before {
+                old.push(key.to_vec());
+            }
+        }
+        let next = if page.len() < PAGE_ROWS { None } else { page.last() };
+        Ok((old, next.map(|(key, _)| [key, &[0][..]].concat())))
+    }
+
+    /// Gives work to the writer and waits for its answer.
+    async fn ask<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StoreError> {
+        self.shared.check()?;
+        let (reply, answer) = oneshot::channel();
+        let queue = self.work.as_ref().expect("the queue is there until the store is dropped");
+        queue.send(work(reply)).await.map_err(|_| self.shared.why_ended())?;
+        answer.await.map_err(|_| self.shared.why_ended())?
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A writer that panicked is known by its state: it never said that it ended.
+        let _ = thread.map(JoinHandle::join);
+    }
+}
+
+impl Shared {
+    fn tree(&self) -> Result<Tree, StoreError> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(tree) => Ok(tree.clone()),
+            State::Stopped(why) => Err(StoreError::Stopped(why.clone())),
+            State::Closed => Err(StoreError::Closed),
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.tree().map(|_| ())
+    }
+
+    fn set(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Why the writer takes no work any more.
+    fn why_ended(&self) -> StoreError {
+        match self.check() {
+            Ok(()) => StoreError::Stopped("the thread that writes has ended".to_owned()),
+            Err(error) => error,
+        }
+    }
+
+    fn change_roster(&self, changes: Vec<RosterChange>) {
+        let mut roster = self.roster.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            match change {
+                RosterChange::Put(person) => roster.put(*person),
+                RosterChange::Remove(account) => roster.remove(&account),
+            }
+        }
+    }
+}
+
+type StoredLetter = (LetterRow<Letter>, Delivery);
+
+fn read_letter(layers: &Layers<'_>, key: &[u8]) -> Result<Option<StoredLetter>, StoreError> {
+    let Some(row) = layers.row::<LetterRow<Letter>>(LETTER, key)? else { return Ok(None) };
+    let delivery = read_delivery(layers, key, || rows::first_delivery(&row.letter))?;
+    Ok(Some((row, delivery)))
+}
+
+/// The letter that lies on a shelf under this key, unless it was moved a moment ago.
+fn shelved(layers: &Layers<'_>, shelf: Shelf, key: &[u8]) -> Result<Option<StoredLetter>, StoreError> {
+    let found = read_letter(layers, &keys::letter_of_outbox(shelf, key))?;
+    Ok(found.filter(|(row, delivery)| {
+        LetterHead::of(&row.letter).outbox_key(row.turn, delivery).is_some_and(|lies_at| lies_at == key)
+    }))
+}
+
+/// Where the letter with this key stands. There is no row as long as it waits as it did at first.
+fn read_delivery(
+    layers: &Layers<'_>,
+    letter_key: &[u8],
+    first: impl FnOnce() -> Delivery,
+) -> Result<Delivery, StoreError> {
+    let stored = layers.row(DELIVERY, &keys::delivery_of_letter(letter_key))?;
+    Ok(stored.unwrap_or_else(first))
+}
+
+/// The first `limit` letters under these keys that are not held back by a letter before them.
+fn to_act_on(
+    tree: &Tree,
+    shelf: Shelf,
+    marks: sled::Iter,
+    limit: usize,
+) -> Result<Vec<StoredLetter>, StoreError> {
+    let layers = Layers::plain(tree);
+    let mut ready = Vec::new();
+    for mark in marks {
+        if ready.len() >= limit {
+            break;
+        }
+        let (key, _) = mark.map_err(layers::unreachable)?;
+        let Some(found) = shelved(&layers, shelf, &key)? else { continue };
+        if !is_held_back(&layers, &found.0.letter)? {
+            ready.push(found);
+        }
+    }
+    Ok(ready)
+}
+
+/// Whether the letter replies to one that is still on its way.
+fn is_held_back(layers: &Layers<'_>, letter: &Letter) -> Result<bool, StoreError> {
+    let ContentHead::Post { reply_to: Some(ReplyTo::Letter(previous)) } = LetterHead::of(letter).content
+    else {
+        return Ok(false);
+    };
+    let previous = read_letter(layers, &keys::letter(&previous))?;
+    Ok(previous.is_some_and(|(_, delivery)| !delivery.is_settled()))
+}
+
+fn code_after(prefix: &[u8], key: &[u8]) -> Result<Code, StoreError> {
+    let code = key.get(prefix.len()..).and_then(|code| str::from_utf8(code).ok()).and_then(Code::parse);
+    code.ok_or(QUESTION.unreadable("an account's mark has a wrong key"))
+}

@@ -1,0 +1,219 @@
+//! Opening a database, and saying clearly why that is not possible.
+//!
+//! **Invariant:** nothing that was there is deleted or repaired. What is tried is tried on a copy.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use sled::{Config, Db, Mode, Tree};
+
+use crate::desk::{Person, Roster};
+use crate::store::OpenError;
+use crate::store::sled::codec::{self, Kind, encode};
+use crate::store::sled::keys;
+use crate::store::sled::layers::Layers;
+use crate::store::sled::prepare::PERSON;
+
+/// The format of keys and rows that this version writes.
+const FORMAT: u64 = 1;
+const FORMAT_KIND: Kind = Kind::new("format", "the format");
+
+/// How much of the database sled keeps in memory, at most. It grows to this with use.
+const CACHE_BYTES_MAX: u64 = 32 << 20;
+
+/// The one tree all rows lie in.
+const TREE: &[u8] = b"desk";
+
+/// What sled calls its files.
+const DATA_FILE: &str = "db";
+const SETTINGS_FILE: &str = "conf";
+const LONG_VALUES_DIR: &str = "blobs";
+const HALF_SNAPSHOT_ENDING: &str = ".generating";
+
+/// An open database.
+pub(super) struct Opened {
+    pub(super) db: Db,
+    pub(super) tree: Tree,
+    /// The data file, opened once more so that it can be synced.
+    pub(super) file: File,
+}
+
+/// Opens the database in this directory, or makes one.
+pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
+    let disk = |error: io::Error| OpenError::Disk { dir: dir.to_owned(), why: error.to_string() };
+    let data = dir.join(DATA_FILE);
+    look_around(dir)?;
+    if data.exists() {
+        let file = File::open(&data).map_err(disk)?;
+        match file.try_lock() {
+            Ok(()) => file.unlock().map_err(disk)?,
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { dir: dir.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(disk(error)),
+        }
+        // After a kill the last writes may be known to the operating system only. sled is about to
+        // write a synced snapshot that refers to them.
+        file.sync_all().map_err(disk)?;
+    }
+    let db = start_sled(dir).map_err(|error| explain(dir, error))?;
+    let tree = own_tree(dir, &db)?;
+    let file = File::open(&data).map_err(disk)?;
+    sync_everything(dir).map_err(disk)?;
+    Ok(Opened { db, tree, file })
+}
+
+/// Reads all librarians.
+pub(super) fn roster(dir: &Path, tree: &Tree) -> Result<Roster, OpenError> {
+    let damaged = |why: String| OpenError::Damaged { dir: dir.to_owned(), why };
+    let layers = Layers::plain(tree);
+    let mut roster = Roster::default();
+    for mark in tree.scan_prefix([keys::LIBRARIAN]).keys() {
+        let mark = mark.map_err(|error| damaged(error.to_string()))?;
+        let person: Option<Person> = layers
+            .row(PERSON, &keys::person_of_librarian(&mark))
+            .map_err(|error| damaged(error.to_string()))?;
+        if let Some(person) = person {
+            roster.put(person);
+        }
+    }
+    Ok(roster)
+}
+
+/// Refuses a directory that is used for something else.
+fn look_around(dir: &Path) -> Result<(), OpenError> {
+    let disk = |error: io::Error| OpenError::Disk { dir: dir.to_owned(), why: error.to_string() };
+    let not_ours = || OpenError::NotADatabase { dir: dir.to_owned() };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(not_ours()),
+        Err(error) => return Err(disk(error)),
+    };
+    // sled makes these before its data file; a new file system has the last one.
+    const HARMLESS: [&str; 3] = [LONG_VALUES_DIR, SETTINGS_FILE, "lost+found"];
+    let mut strange = false;
+    for entry in entries {
+        let name = entry.map_err(disk)?.file_name();
+        if name == DATA_FILE {
+            return Ok(());
+        }
+        strange |= !HARMLESS.iter().any(|harmless| name == *harmless);
+    }
+    if strange { Err(not_ours()) } else { Ok(()) }
+}
+
+/// Lets sled open the directory. sled checks some things by panicking; such a panic is an answer.
+fn start_sled(dir: &Path) -> Result<Db, sled::Error> {
+    let config = Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES_MAX)
+        .mode(Mode::LowSpace)
+        // The writer flushes, and syncs, which sled's own timer does not do in time.
+        .flush_every_ms(None);
+    panic::catch_unwind(AssertUnwindSafe(|| config.open()))
+        .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled gave up".to_owned())))
+}
+
+fn explain(dir: &Path, error: sled::Error) -> OpenError {
+    let dir = dir.to_owned();
+    match error {
+        sled::Error::Io(error) => OpenError::Disk { dir, why: error.to_string() },
+        sled::Error::Unsupported(_) => OpenError::NotADatabase { dir },
+        sled::Error::Corruption { .. }
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_) => {
+            let half = half_snapshots(&dir).into_iter().next_back();
+            match half {
+                Some(file) if opens_without_half_snapshots(&dir) => OpenError::HalfSnapshot { file },
+                Some(_) | None => OpenError::Damaged { why: error.to_string(), dir },
+            }
+        }
+    }
+}
+
+/// Snapshots that were being written when the process was killed.
+fn half_snapshots(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_half(path)).collect();
+    files.sort();
+    files
+}
+
+fn is_half(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(HALF_SNAPSHOT_ENDING)
+}
+
+/// Whether a copy of the database opens once the half-written snapshots are left out of it.
+fn opens_without_half_snapshots(dir: &Path) -> bool {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".trial-{}", std::process::id()));
+    let copy = dir.with_file_name(name);
+    if fs::create_dir(&copy).is_err() {
+        return false;
+    }
+    let opens = copy_files(dir, &copy).is_ok() && start_sled(&copy).is_ok();
+    // It was made a moment ago, by us. Where it cannot be removed, a copy stays; nothing is lost.
+    let _ = fs::remove_dir_all(&copy);
+    opens
+}
+
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to.join(LONG_VALUES_DIR))?;
+    for dir in [Path::new(""), Path::new(LONG_VALUES_DIR)] {
+        for entry in fs::read_dir(from.join(dir))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() && !is_half(&entry.path()) {
+                fs::copy(entry.path(), to.join(dir).join(entry.file_name()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finds the desk's tree, or makes it in a database that is new, and checks the format.
+fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
+    let damaged = |why: String| OpenError::Damaged { dir: dir.to_owned(), why };
+    let is_new = !db.tree_names().iter().any(|name| name == TREE);
+    if is_new && (db.tree_names().len() > 1 || !db.is_empty()) {
+        return Err(OpenError::NotADatabase { dir: dir.to_owned() });
+    }
+    let tree = db.open_tree(TREE).map_err(|error| damaged(error.to_string()))?;
+    match tree.get(keys::FORMAT_KEY).map_err(|error| damaged(error.to_string()))? {
+        Some(row) => check_format(dir, &row)?,
+        // Also after a kill between the making of the tree and of this row.
+        None if tree.is_empty() => {
+            let format = encode(FORMAT_KIND, &FORMAT).map_err(|error| damaged(error.to_string()))?;
+            tree.insert(keys::FORMAT_KEY, format.main).map_err(|error| damaged(error.to_string()))?;
+            tree.flush().map_err(|error| damaged(error.to_string()))?;
+        }
+        None => return Err(OpenError::NotADatabase { dir: dir.to_owned() }),
+    }
+    match tree.contains_key(keys::IMPORTING_KEY) {
+        Ok(false) => Ok(tree),
+        Ok(true) => Err(OpenError::HalfImported { dir: dir.to_owned() }),
+        Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+fn check_format(dir: &Path, row: &[u8]) -> Result<(), OpenError> {
+    let found: u64 = codec::decode(FORMAT_KIND, row)
+        .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
+    if found > FORMAT {
+        return Err(OpenError::NewerFormat { dir: dir.to_owned(), found, known: FORMAT });
+    }
+    Ok(())
+}
+
+/// Makes files and their names durable, which sled does not do for those it creates.
+fn sync_everything(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(dir)?.sync_all()?;
+    let absolute = dir.canonicalize()?;
+    match absolute.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
