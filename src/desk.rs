@@ -8,16 +8,25 @@
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
 pub mod commands;
+mod conversation;
+mod coordination;
+mod delivery;
 mod draft;
+pub mod escalation;
 pub mod ids;
 pub mod input;
 pub mod letter;
+mod librarian;
 pub mod outbox;
+mod patron;
 pub mod person;
 pub mod post;
+mod privacy;
 pub mod question;
+pub mod routing;
 pub mod settings;
 pub mod step;
+mod volunteering;
 pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};
@@ -29,7 +38,20 @@ pub use question::{Question, State};
 pub use settings::Settings;
 pub use step::{Link, Outcome, Step, View};
 
-/// Temporary stub.
-pub fn decide(_view: &View<'_>, input: &Input, now: jiff::Timestamp) -> Step {
-    Step::nothing(input.id(), now, Outcome::Outdated)
+use jiff::Timestamp;
+
+/// Decides what one input changes.
+///
+/// The step is complete: new states, timers, letters, links and history. It is made from the view
+/// alone, so that deciding again from a newer view is always right when the store answers *stale*.
+pub fn decide(view: &View<'_>, input: &Input, now: Timestamp) -> Step {
+    let mut draft = draft::Draft::new(view, input, now);
+    let outcome = match input {
+        Input::Post(post) => conversation::on_post(&mut draft, post),
+        Input::Timer { code, reason, at } => escalation::on_timer(&mut draft, code, *reason, *at),
+        Input::Delivered { letter, place } => delivery::on_delivered(&mut draft, letter, place),
+        Input::Refused { letter, why } => delivery::on_refused(&mut draft, letter, *why),
+        Input::Coordinator { action, .. } => coordination::on_action(&mut draft, action),
+    };
+    draft.finish(outcome)
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
@@ -128,12 +129,17 @@ impl Engine {
     /// Lets one thing that happened take effect: reads what is known, decides, commits. Handling the
     /// same input again changes nothing. May be called for several inputs at once.
     pub async fn handle(&self, input: Input) -> Result<Handled, HandleError> {
+        self.handle_at(input, clock::now()).await
+    }
+
+    /// [`Engine::handle`] at a time of the caller's choice, for worlds with a clock of their own.
+    pub async fn handle_at(&self, input: Input, now: Timestamp) -> Result<Handled, HandleError> {
         let id = input.id();
         if self.store.has_seen(&id)? {
             return Ok(Handled::SeenBefore);
         }
         for _ in 0..STALE_MAX {
-            let Some(step) = self.decide(&input, &id)? else {
+            let Some(step) = self.decide(&input, &id, now)? else {
                 self.set_aside.fetch_add(1, Ordering::Relaxed);
                 return Ok(Handled::SetAside);
             };
@@ -182,7 +188,7 @@ impl Engine {
 
     /// Reads what is known and decides. `None` where the core panicked, which is a defect: whatever
     /// one post makes the core do, the others must still be served.
-    fn decide(&self, input: &Input, id: &InputId) -> Result<Option<desk::Step>, StoreError> {
+    fn decide(&self, input: &Input, id: &InputId, now: Timestamp) -> Result<Option<desk::Step>, StoreError> {
         let (settings, subjects) = (self.settings(), self.subjects());
         let about = Known::read(&self.store, input, id)?;
         let roster = self.store.roster();
@@ -195,7 +201,6 @@ impl Engine {
             link: about.link,
             free_code: about.free_code,
         };
-        let now = clock::now();
         // Nothing half-done can be left behind: the core only reads the view, and the step is dropped.
         let step = catch_unwind(AssertUnwindSafe(|| desk::decide(&view, input, now)));
         Ok(step

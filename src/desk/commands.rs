@@ -240,7 +240,7 @@ fn is_thanks(text: &str, words: &[String], speaker: Speaker) -> bool {
     match speaker {
         Speaker::Patron => short && (first || words.iter().any(thanks)),
         Speaker::Invited => short && first && words.len() <= 5,
-        Speaker::Anyone => short && first,
+        Speaker::Anyone => short && first && words.len() <= 6,
     }
 }
 

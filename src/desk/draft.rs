@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::desk::ids::{Code, InputId, LetterId};
+use crate::desk::ids::{Code, LetterId};
+use crate::desk::input::Input;
 use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
 use crate::desk::outbox;
 use crate::desk::person::Person;
@@ -27,6 +28,8 @@ const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 pub(crate) struct Draft<'a> {
     pub(crate) view: &'a View<'a>,
     pub(crate) now: Timestamp,
+    /// Who wrote the post that is decided about; `None` for any other input.
+    author: Option<AccountId>,
     step: Step,
     people: BTreeMap<AccountId, Person>,
     questions: BTreeMap<Code, Question>,
@@ -59,11 +62,18 @@ pub(crate) enum Written {
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(view: &'a View<'a>, input: InputId, now: Timestamp) -> Draft<'a> {
+    pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
+        let author = match input {
+            Input::Post(post) => Some(post.author.id.clone()),
+            Input::Timer { .. }
+            | Input::Delivered { .. }
+            | Input::Refused { .. }
+            | Input::Coordinator { .. } => None,
+        };
         let questions =
             view.questions.iter().map(|question| (question.code.clone(), question.clone())).collect();
-        let step = Step::nothing(input, now, Outcome::Outdated);
-        Draft { view, now, step, people: BTreeMap::new(), questions }
+        let step = Step::nothing(input.id(), now, Outcome::Outdated);
+        Draft { view, now, author, step, people: BTreeMap::new(), questions }
     }
 
     /// The step: what differs from the view, and what was added.
@@ -330,7 +340,7 @@ impl<'a> Draft<'a> {
             question.recent_letters.retain(|at| since < *at);
             question.recent_letters.push(now);
         }
-        let is_author = self.view.person.as_ref().is_some_and(|person| person.account.id == to.id);
+        let is_author = self.author.as_ref() == Some(&to.id);
         if is_author {
             let person = self.person_mut(to);
             person.recent_replies.retain(|at| since < *at);

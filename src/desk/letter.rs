@@ -91,6 +91,24 @@ pub enum Purpose {
     Deletion,
 }
 
+impl Purpose {
+    /// The word for it in histories and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Purpose::Acknowledgement => "acknowledgement",
+            Purpose::Invitation => "invitation",
+            Purpose::Interview => "interview",
+            Purpose::Detail => "detail",
+            Purpose::Answer => "answer",
+            Purpose::Thanks => "thanks",
+            Purpose::Notice => "notice",
+            Purpose::Reply => "reply",
+            Purpose::Farewell => "farewell",
+            Purpose::Deletion => "deletion",
+        }
+    }
+}
+
 /// Why a network will never take a letter. No free text: what a server says may quote the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +123,19 @@ pub enum Refusal {
     Outdated,
     /// The network cannot carry it as privately as it must be.
     NotPrivate,
+}
+
+impl Refusal {
+    /// The word for it in histories and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Refusal::Rejected => "rejected",
+            Refusal::Unreachable => "unreachable",
+            Refusal::ChainBroken => "chain broken",
+            Refusal::Outdated => "outdated",
+            Refusal::NotPrivate => "not private",
+        }
+    }
 }
 
 /// Where a letter stands in the outbox.

@@ -148,6 +148,18 @@ impl State {
         }
     }
 
+    /// Puts another account in the owner's place; for striking out somebody who is to be forgotten.
+    pub fn rename_owner(&mut self, from: &AccountId, to: &AccountId) {
+        match self {
+            State::Claimed { by } | State::Interview { by } | State::Answered { by } => {
+                if by == from {
+                    *by = to.clone();
+                }
+            }
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => {}
+        }
+    }
+
     /// The word for it in commands and pages.
     pub fn word(&self) -> &'static str {
         match self {

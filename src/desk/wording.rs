@@ -193,7 +193,7 @@ pub fn withdrawn_to_librarian(code: &Code) -> String {
 
 pub fn reminder(code: &Code, release_after: SignedDuration) -> String {
     format!(
-        "{code} is still waiting for your answer. Reply anything at all to keep it; say pass to let it go. Otherwise I'll ask somebody else in {}.",
+        "{code} is still waiting for your answer. Say claim to keep it, or pass to let it go; otherwise I'll ask somebody else in {}.",
         duration(release_after)
     )
 }

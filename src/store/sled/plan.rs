@@ -158,7 +158,9 @@ pub(super) fn add_row(
             }
         }
         Row::Link { post, link } => {
-            add_history(layers, &link.code, HistoryRow { links: vec![post.clone()], ..History::default() })?;
+            if let Some(code) = &link.code {
+                add_history(layers, code, HistoryRow { links: vec![post.clone()], ..History::default() })?;
+            }
             let link = prepare::new_link(&post, &link, &[])?;
             if let Some(row) = link.row {
                 layers.put_new(&link.key, row);
@@ -367,7 +369,7 @@ fn erase_link(layers: &mut Layers<'_>, code: &Code, post: &PostId) -> Result<(),
     let key = keys::link(post);
     let Some(main) = layers.get(&key)? else { return Ok(()) };
     let row: LinkRow<IgnoredAny, Link> = layers.decode(LINK, &key, &main)?;
-    if row.link.code == *code {
+    if row.link.code.as_ref() == Some(code) {
         layers.remove(&key, Some(&main));
     }
     Ok(())

@@ -279,7 +279,7 @@ pub(super) fn stored_person(version: u64, person: Person) -> Result<NewPerson, S
 }
 
 pub(super) fn new_link(post: &PostId, link: &Link, erase: &[Code]) -> Result<NewLink, StoreError> {
-    let erased = erase.contains(&link.code);
+    let erased = link.code.as_ref().is_some_and(|code| erase.contains(code));
     let row = if erased { None } else { Some(encode(LINK, &LinkRow { post, link })?) };
     Ok(NewLink { key: keys::link(post), row })
 }
@@ -290,8 +290,9 @@ fn history(step: &Step) -> Result<Vec<(Code, Encoded)>, StoreError> {
     for entry in step.journal.iter().filter(|entry| !step.erase.contains(&entry.code)) {
         added.entry(&entry.code).or_default().entries.push(entry);
     }
-    for (post, link) in step.links.iter().filter(|(_, link)| !step.erase.contains(&link.code)) {
-        added.entry(&link.code).or_default().links.push(post);
+    for (post, link) in &step.links {
+        let Some(code) = link.code.as_ref().filter(|code| !step.erase.contains(code)) else { continue };
+        added.entry(code).or_default().links.push(post);
     }
     for letter in &step.letters {
         let Some(code) = &letter.about else { continue };

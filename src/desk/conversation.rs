@@ -1,0 +1,203 @@
+//! A post arrives: is it for us, about which question, and who is speaking?
+//!
+//! **Invariant:** a post of a bot, of the desk itself, that mentions a crowd, or by somebody without a
+//! part in the conversation who did not call the desk, changes nothing.
+
+use jiff::SignedDuration;
+
+use crate::desk::commands::{self, Mistake, Said, Speaker};
+use crate::desk::draft::{Draft, Room};
+use crate::desk::ids::Code;
+use crate::desk::letter::Purpose;
+use crate::desk::post::Post;
+use crate::desk::question::Question;
+use crate::desk::step::Outcome;
+use crate::desk::{librarian, patron, privacy, volunteering, wording};
+
+/// Help that nobody asked for is given at most once in this time.
+const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// A post, with what is known about its place in the conversation.
+#[derive(Debug)]
+pub(crate) struct Spoken<'a> {
+    pub(crate) post: &'a Post,
+    /// The question it is about, if it replies to one or names one of the author's.
+    pub(crate) about: Option<Code>,
+    pub(crate) speaker: Speaker,
+}
+
+/// Decides about a post.
+pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
+    if let Some(ignored) = not_for_us(draft, post) {
+        return ignored;
+    }
+    let spoken = spoken(draft, post);
+    let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
+    // Whoever writes to the desk again may be written to again. Even `stop` passes here: its last
+    // word is said before the door is closed.
+    draft.person_mut(&post.author).account = post.author.clone();
+    draft.person_mut(&post.author).stopped = false;
+    match reading.said {
+        Said::Stop => return privacy::stop(draft, &spoken),
+        Said::ForgetMe => return privacy::forget_me(draft, &spoken),
+        _ => {}
+    }
+    if post.author.id.network.copy_visibility(post.visibility).is_none() {
+        return decline(draft, post);
+    }
+    match draft.room(&post.author, spoken.about.as_ref()) {
+        Room::Plenty => {}
+        Room::LastWord(until) => {
+            draft.reply(post, Purpose::Reply, wording::capped(until));
+            draft.use_up_room(&post.author, spoken.about.as_ref());
+            return Outcome::Capped;
+        }
+        Room::None => return Outcome::Capped,
+    }
+    if let Some(code) = &spoken.about {
+        draft.link(post.id(), Some(code.clone()), post.author.id.clone());
+    }
+    react(draft, &spoken, reading.said)
+}
+
+/// What is not for the desk, and why.
+fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
+    let settings = draft.view.settings;
+    if settings.accounts.get(&post.author.id.network).is_some_and(|desk| desk.id == post.author.id) {
+        return Some(Outcome::IgnoredOwn);
+    }
+    if post.author.bot {
+        return Some(Outcome::IgnoredBot);
+    }
+    if settings.mentions_max < post.mentions.len() {
+        return Some(Outcome::IgnoredCrowd);
+    }
+    (!post.addressed && !has_a_part(draft, post)).then_some(Outcome::IgnoredStranger)
+}
+
+/// Whether a reply comes from somebody the conversation is with.
+fn has_a_part(draft: &Draft<'_>, post: &Post) -> bool {
+    let Some(link) = &draft.view.link else { return false };
+    let question = link.code.as_ref().and_then(|code| draft.question(code));
+    link.with == post.author.id || question.is_some_and(|question| question.involves(&post.author.id))
+}
+
+/// Finds the question that a post is about: the one named by its code, else the one it replies to.
+fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
+    let author = &post.author.id;
+    let is_theirs = |code: &Code| draft.question(code).is_some_and(|question| question.involves(author));
+    let named = commands::codes_in(post.text.reveal()).find(is_theirs);
+    let linked = draft.view.link.as_ref().and_then(|link| link.code.clone()).filter(is_theirs);
+    let about = named.or(linked);
+    let speaker = match about.as_ref().and_then(|code| draft.question(code)) {
+        None => Speaker::Anyone,
+        Some(question) if question.patron.id == *author => Speaker::Patron,
+        Some(_) => Speaker::Invited,
+    };
+    Spoken { post, about, speaker }
+}
+
+/// A private post where the desk cannot write privately: a kind word without a word of the content.
+fn decline(draft: &mut Draft<'_>, post: &Post) -> Outcome {
+    let public = Post { visibility: crate::desk::post::Visibility::Public, ..post.clone() };
+    if may_help(draft, post) {
+        draft.reply(&public, Purpose::Reply, wording::declined_private());
+    }
+    Outcome::Declined
+}
+
+fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
+    match said {
+        Said::Help => {
+            let is_librarian =
+                draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
+            draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
+            Outcome::Helped
+        }
+        Said::Status => patron::status(draft, spoken),
+        Said::Cancel => patron::cancel(draft, spoken),
+        Said::Thanks => patron::thanks(draft, spoken),
+        Said::MyQuestions => patron::my_questions(draft, spoken),
+        Said::Done if spoken.speaker == Speaker::Patron => patron::done(draft, spoken),
+        Said::Join(subjects) => volunteering::join(draft, spoken, subjects),
+        Said::Leave => volunteering::leave(draft, spoken),
+        Said::Hours(hours) => volunteering::hours(draft, spoken, hours),
+        Said::Languages(languages) => volunteering::languages(draft, spoken, languages),
+        Said::Limit(limit) => volunteering::limit(draft, spoken, limit),
+        Said::Pause(length) => volunteering::pause(draft, spoken, length),
+        Said::Back => volunteering::back(draft, spoken),
+        Said::Claim => librarian::with_question(draft, spoken, librarian::claim),
+        Said::Pass => librarian::with_question(draft, spoken, librarian::pass),
+        Said::Done => librarian::with_question(draft, spoken, librarian::done),
+        Said::ReferToPerson(handle) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::refer_to_person(draft, spoken, code, &handle)
+        }),
+        Said::ReferToSubject(subject) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::refer_to_subject(draft, spoken, code, &subject)
+        }),
+        Said::Ask(text) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::ask(draft, spoken, code, &text)
+        }),
+        Said::Also(text) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::also(draft, spoken, code, &text)
+        }),
+        Said::Mistaken(mistake) => mistaken(draft, spoken, &mistake),
+        Said::Words => words(draft, spoken),
+        Said::Nothing => help_once(draft, spoken),
+        Said::Stop | Said::ForgetMe => Outcome::Commanded,
+    }
+}
+
+/// Plain words: an answer, more of a question, or a new question.
+fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let question = spoken.about.as_ref().and_then(|code| draft.question(code));
+    match (spoken.speaker, question) {
+        (Speaker::Invited, Some(question)) => {
+            let code = question.code.clone();
+            librarian::answer(draft, spoken, &code)
+        }
+        (Speaker::Patron, Some(question)) if takes_more(question) => {
+            let code = question.code.clone();
+            patron::more(draft, spoken, &code)
+        }
+        (Speaker::Patron | Speaker::Invited | Speaker::Anyone, _) if spoken.post.addressed => {
+            patron::ask(draft, spoken.post)
+        }
+        // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
+        (Speaker::Patron, _) => patron::ask(draft, spoken.post),
+        (Speaker::Invited | Speaker::Anyone, _) => help_once(draft, spoken),
+    }
+}
+
+/// Whether what its patron writes below a question belongs to it; below an ended one it is a new one.
+fn takes_more(question: &Question) -> bool {
+    !question.state.is_final()
+}
+
+fn mistaken(draft: &mut Draft<'_>, spoken: &Spoken<'_>, mistake: &Mistake) -> Outcome {
+    let is_unknown_word = matches!(mistake, Mistake::Word { .. });
+    if !is_unknown_word || may_help(draft, spoken.post) {
+        draft.reply(spoken.post, Purpose::Reply, wording::mistaken(mistake));
+    }
+    Outcome::Helped
+}
+
+fn help_once(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    if !may_help(draft, spoken.post) {
+        return Outcome::Helped;
+    }
+    let is_librarian = draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
+    draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
+    Outcome::Helped
+}
+
+/// Whether help that was not asked for may be given now; if so, notes that it is.
+fn may_help(draft: &mut Draft<'_>, post: &Post) -> bool {
+    let now = draft.now;
+    let person = draft.person_mut(&post.author);
+    let is_due = person.helped_at.is_none_or(|at| HELP_AGAIN_AFTER <= now.duration_since(at));
+    if is_due {
+        person.helped_at = Some(now);
+    }
+    is_due
+}

@@ -1,0 +1,62 @@
+//! What became of a letter.
+//!
+//! **Invariant:** a letter is settled once, and what could not be sent leaves a line in the history
+//! of its question, where the coordinators see it.
+
+use crate::desk::draft::Draft;
+use crate::desk::escalation;
+use crate::desk::letter::{Content, Delivery, Letter, Purpose, Refusal};
+use crate::desk::post::Place;
+use crate::desk::question::{DeskPost, Fate};
+use crate::desk::step::Outcome;
+
+/// A network has taken a letter.
+pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place) -> Outcome {
+    draft.settle(letter, Delivery::Sent { place: place.clone(), at: draft.now });
+    if matches!(letter.content, Content::Delete { .. }) {
+        return Outcome::Delivered;
+    }
+    let post = place.post_id();
+    let Some(code) = &letter.about else {
+        // After the last word to somebody, nothing that names them is kept.
+        if letter.purpose != Purpose::Farewell {
+            draft.link(post, None, letter.to.id.clone());
+        }
+        return Outcome::Delivered;
+    };
+    let Some(question) = draft.question_mut(code).filter(|question| question.involves(&letter.to.id)) else {
+        // Its question or its addressee was erased while it was on its way, so it must go as well.
+        draft.delete_post(&post, &letter.to);
+        return Outcome::Delivered;
+    };
+    question.posts.push(DeskPost {
+        post: post.clone(),
+        to: letter.to.id.clone(),
+        words_of: letter.words_of.clone(),
+    });
+    if let Some(invitation) =
+        question.invitations.iter_mut().find(|invitation| invitation.letter == letter.id)
+    {
+        invitation.place.get_or_insert_with(|| place.clone());
+    }
+    draft.link(post, Some(code.clone()), letter.to.id.clone());
+    Outcome::Delivered
+}
+
+/// A network will never take a letter.
+pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -> Outcome {
+    draft.settle(letter, Delivery::Refused { why, at: draft.now });
+    let Some(code) = letter.about.as_ref().filter(|code| draft.question(code).is_some()) else {
+        return Outcome::Refused;
+    };
+    if why == Refusal::Outdated {
+        return Outcome::Refused;
+    }
+    draft.note(code, format!("A letter could not be delivered ({}, {})", letter.purpose.word(), why.word()));
+    let waiting =
+        draft.question(code).and_then(|question| question.invitation(&letter.to.id)).map(|found| found.fate);
+    if letter.purpose == Purpose::Invitation && waiting == Some(Fate::Waiting) {
+        escalation::let_go(draft, code, &letter.to, Fate::Undelivered);
+    }
+    Outcome::Refused
+}

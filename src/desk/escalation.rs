@@ -1,0 +1,340 @@
+//! Asking librarians, and asking the next ones when time passes.
+//!
+//! **Invariant:** a question that is being looked for always has a timer when these functions are
+//! done with it, so that it can never be forgotten.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::desk::draft::{Draft, Words, Written};
+use crate::desk::ids::Code;
+use crate::desk::letter::Purpose;
+use crate::desk::outbox;
+use crate::desk::post::{Account, AccountId};
+use crate::desk::question::{Event, Fate, Invitation, Question, Reason, State, Why};
+use crate::desk::routing::{self, Candidate, Circumstances, Found};
+use crate::desk::step::Outcome;
+use crate::desk::wording::{self, Search};
+use crate::subjects::SubjectId;
+
+/// While nobody is free, the desk looks again at least this often: limits free up and people join
+/// without a timer of their own.
+const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(30);
+
+/// A timer of a question has fired.
+pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: Timestamp) -> Outcome {
+    let is_current = draft.question(code).is_some_and(|question| question.timers.get(&reason) == Some(&at));
+    if !is_current {
+        return Outcome::Outdated;
+    }
+    if let Some(question) = draft.question_mut(code) {
+        question.timers.remove(&reason);
+    }
+    match reason {
+        Reason::AskNext => {
+            ask_more(draft, code, draft.view.settings.invite_at_once);
+            Outcome::Invited
+        }
+        Reason::GiveUp => give_up(draft, code),
+        Reason::RemindOwner => remind_owner(draft, code),
+        Reason::ReleaseClaim => {
+            release_silent_owner(draft, code);
+            Outcome::Released
+        }
+        Reason::InterviewOver => interview_over(draft, code),
+        Reason::CloseQuiet => {
+            close(draft, code, "Closed after the conversation had been quiet");
+            Outcome::Closed
+        }
+        Reason::Erase => {
+            draft.erase(code);
+            Outcome::Erased
+        }
+    }
+}
+
+/// Starts, or starts again, to look for a librarian: asks the first ones and sets the timers.
+pub(crate) fn seek(draft: &mut Draft<'_>, code: &Code) -> Search {
+    draft.clear_timers(code);
+    draft.set_timer(code, Reason::GiveUp, draft.view.settings.give_up_after);
+    let waiting = waiting_invitations(draft, code);
+    ask_more(draft, code, draft.view.settings.invite_at_once.saturating_sub(waiting))
+}
+
+/// Asks as many more librarians, if they can be found, and sets the time for the next.
+pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, count: usize) -> Search {
+    let Some(question) = draft.question(code).filter(|question| question.state == State::Seeking).cloned()
+    else {
+        return Search::NobodyYet;
+    };
+    let found = find(draft, &question);
+    let mut asked = 0;
+    for candidate in &found.ready {
+        if asked == count {
+            break;
+        }
+        asked += usize::from(invite(draft, code, candidate));
+    }
+    let wait = if found.ready.len() > asked || waiting_invitations(draft, code) > 0 {
+        draft.view.settings.ask_next_after
+    } else {
+        LOOK_AGAIN_AFTER
+    };
+    let wait = found.next_start.map_or(wait, |start| wait.min(start.duration_since(draft.now)));
+    draft.set_timer(code, Reason::AskNext, wait.max(SignedDuration::from_secs(1)));
+    match (asked, found.next_start) {
+        (1.., _) => Search::Asked(asked),
+        (0, Some(start)) => Search::Later(start),
+        (0, None) if found.anybody => {
+            Search::Later(draft.now.checked_add(LOOK_AGAIN_AFTER).unwrap_or(Timestamp::MAX))
+        }
+        (0, None) => Search::NobodyYet,
+    }
+}
+
+/// Who may be asked now.
+pub(crate) fn find(draft: &Draft<'_>, question: &Question) -> Found {
+    routing::find(question, &circumstances(draft))
+}
+
+pub(crate) fn circumstances<'a>(draft: &'a Draft<'_>) -> Circumstances<'a> {
+    Circumstances {
+        settings: draft.view.settings,
+        subjects: draft.view.subjects,
+        roster: draft.view.roster,
+        changed: draft.changed_people(),
+        now: draft.now,
+    }
+}
+
+/// Re-posts a question to one librarian. `false` where it cannot be sent as privately as it must be.
+pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) -> bool {
+    let Some(question) = draft.question(code).cloned() else { return false };
+    let librarian = &candidate.librarian;
+    let body = wording::invitation(
+        code,
+        &asker(&question, librarian),
+        &subject_names(draft, &question),
+        &reason_in_words(draft, &question, &candidate.why),
+        &outbox::defused(question.text.reveal()),
+    );
+    let written = draft.write(Words {
+        purpose: Purpose::Invitation,
+        to: librarian,
+        about: Some(code),
+        original: question.visibility,
+        place: None,
+        words_of: Some(&question.patron.id),
+        body,
+    });
+    let Written::Yes(letter) = written else { return false };
+    let now = draft.now;
+    if let Some(entry) = draft.person_mut(librarian).librarian.as_mut() {
+        entry.open.insert(code.clone());
+        entry.asked_at = Some(now);
+        entry.asked_total = entry.asked_total.saturating_add(1);
+    }
+    if let Some(question) = draft.question_mut(code) {
+        question.rung = question.rung.max(candidate.rung);
+        question.invitations.push(Invitation {
+            librarian: librarian.clone(),
+            letter,
+            sent_at: now,
+            fate: Fate::Waiting,
+            visibility: question.visibility,
+            why: candidate.why.clone(),
+            place: None,
+        });
+    }
+    draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
+    true
+}
+
+/// Takes a question from its owner, or from one of those asked, and asks somebody else.
+pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fate: Fate) {
+    let was_owner = draft.question(code).and_then(Question::owner) == Some(&librarian.id);
+    set_fate(draft, code, &librarian.id, fate);
+    draft.relieve(librarian, code);
+    if was_owner && draft.apply(code, Event::Release) {
+        seek(draft, code);
+        return;
+    }
+    let waiting = waiting_invitations(draft, code);
+    ask_more_if_seeking(draft, code, draft.view.settings.invite_at_once.saturating_sub(waiting));
+}
+
+fn ask_more_if_seeking(draft: &mut Draft<'_>, code: &Code, count: usize) {
+    if draft.question(code).is_some_and(|question| question.state == State::Seeking) {
+        ask_more(draft, code, count);
+    }
+}
+
+/// Makes a librarian the owner: the others' invitations lapse, and the search is over.
+pub(crate) fn give_to(draft: &mut Draft<'_>, code: &Code, owner: &AccountId) {
+    let Some(question) = draft.question_mut(code) else { return };
+    let mut relieved = Vec::new();
+    for invitation in &mut question.invitations {
+        if invitation.librarian.id == *owner {
+            invitation.fate = Fate::Claimed;
+        } else if invitation.fate == Fate::Waiting {
+            invitation.fate = Fate::Lapsed;
+            relieved.push(invitation.librarian.clone());
+        }
+    }
+    for librarian in relieved {
+        draft.relieve(&librarian, code);
+    }
+    draft.clear_timers(code);
+}
+
+/// Ends a question in whatever way its state now says: nobody has it on their list any more, and it is
+/// erased when the time for which ended questions are kept is over.
+pub(crate) fn end(draft: &mut Draft<'_>, code: &Code) {
+    let Some(question) = draft.question_mut(code) else { return };
+    let mut relieved = Vec::new();
+    for invitation in &mut question.invitations {
+        if invitation.fate == Fate::Waiting {
+            invitation.fate = Fate::Lapsed;
+        }
+        relieved.push(invitation.librarian.clone());
+    }
+    for librarian in relieved {
+        draft.relieve(&librarian, code);
+    }
+    draft.clear_timers(code);
+    draft.set_timer(code, Reason::Erase, draft.view.settings.keep_for);
+}
+
+/// Closes an answered question without a word.
+pub(crate) fn close(draft: &mut Draft<'_>, code: &Code, what: &str) {
+    if draft.apply(code, Event::Close) {
+        end(draft, code);
+        draft.note(code, what);
+    }
+}
+
+pub(crate) fn set_fate(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, fate: Fate) {
+    let Some(question) = draft.question_mut(code) else { return };
+    let newest =
+        question.invitations.iter_mut().rev().find(|invitation| invitation.librarian.id == *librarian);
+    if let Some(invitation) = newest {
+        invitation.fate = fate;
+    }
+}
+
+/// The names of a question's subjects, best first; "general desk" where there is none.
+pub(crate) fn subject_names(draft: &Draft<'_>, question: &Question) -> String {
+    if question.subjects.is_empty() {
+        return "general desk".to_owned();
+    }
+    let names = question.subjects.iter().map(|found| subject_name(draft, &found.subject));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The name people know a subject by.
+pub(crate) fn subject_name(draft: &Draft<'_>, subject: &SubjectId) -> String {
+    if *subject == SubjectId::general() {
+        return "general desk".to_owned();
+    }
+    draft.view.subjects.get(subject).map_or_else(|| subject.to_string(), |subject| subject.name.clone())
+}
+
+fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
+    let Some(asked_at) = draft.question(code).map(|question| question.asked_at) else {
+        return Outcome::Outdated;
+    };
+    if !draft.apply(code, Event::GiveUp) {
+        return Outcome::Outdated;
+    }
+    end(draft, code);
+    let waited = draft.now.duration_since(asked_at);
+    let _ = draft.to_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
+    draft.note(code, "Told the patron that nobody was found");
+    Outcome::GaveUp
+}
+
+fn remind_owner(draft: &mut Draft<'_>, code: &Code) -> Outcome {
+    let Some(owner) = draft.question(code).and_then(Question::owner).cloned() else {
+        return Outcome::Outdated;
+    };
+    let release_after = draft.view.settings.release_after;
+    let _ = draft.to_librarian(code, &owner, Purpose::Notice, None, wording::reminder(code, release_after));
+    draft.set_timer(code, Reason::ReleaseClaim, release_after);
+    draft.note(code, "Reminded the librarian");
+    Outcome::Reminded
+}
+
+fn release_silent_owner(draft: &mut Draft<'_>, code: &Code) {
+    let owner = draft.question(code).and_then(Question::owner).cloned();
+    let Some(owner) = owner else { return };
+    let Some(account) = draft
+        .question(code)
+        .and_then(|question| question.invitation(&owner))
+        .map(|invitation| invitation.librarian.clone())
+    else {
+        return;
+    };
+    draft.note(code, "Released: the librarian had been silent");
+    let _ = draft.to_librarian(code, &owner, Purpose::Notice, None, wording::released_to_librarian(code));
+    let _ = draft.to_patron(code, Purpose::Notice, None, wording::looking_again(code));
+    let_go(draft, code, &account, Fate::Lapsed);
+}
+
+fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
+    let Some(owner) = draft.question(code).and_then(Question::owner).cloned() else {
+        return Outcome::Outdated;
+    };
+    if !draft.apply(code, Event::Withdraw) {
+        return Outcome::Outdated;
+    }
+    let _ = draft.to_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
+    let _ =
+        draft.to_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
+    end(draft, code);
+    draft.note(code, "Put aside: the patron did not reply to the reference interview");
+    Outcome::Withdrawn
+}
+
+fn waiting_invitations(draft: &Draft<'_>, code: &Code) -> usize {
+    draft.question(code).map_or(0, |question| {
+        question.invitations.iter().filter(|invitation| invitation.fate == Fate::Waiting).count()
+    })
+}
+
+/// Who asks, as a librarian sees it: the handle only where the question was public on the librarian's
+/// own network, so that identities are never carried across.
+fn asker(question: &Question, librarian: &Account) -> String {
+    let is_public = !question.visibility.is_private();
+    if is_public && question.patron.id.network == librarian.id.network {
+        return question.patron.handle.clone();
+    }
+    "a patron".to_owned()
+}
+
+fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String {
+    match why {
+        Why::Subject { subject } => {
+            let found = question.subjects.iter().find(|found| found.subject == *subject);
+            let terms: BTreeSet<&str> =
+                found.into_iter().flat_map(|found| found.because.iter().map(String::as_str)).collect();
+            let terms: Vec<String> = terms.into_iter().map(outbox::defused).collect();
+            wording::why_subject(&subject_name(draft, subject), &terms)
+        }
+        Why::Parent { subject } => wording::why_parent(&subject_name(draft, subject)),
+        Why::Generalist => wording::why_generalist(),
+        Why::Referred => wording::why_referred(),
+        Why::Assigned => wording::why_assigned(),
+    }
+}
+
+/// Why somebody was asked, for the coordinator.
+pub fn why_for_history(why: &Why) -> String {
+    match why {
+        Why::Subject { subject } => format!("opted in to {subject}"),
+        Why::Parent { subject } => format!("opted in to {subject}, the parent of a subject of the question"),
+        Why::Generalist => "takes any question".to_owned(),
+        Why::Referred => "a colleague referred it".to_owned(),
+        Why::Assigned => "the coordinator assigned it".to_owned(),
+    }
+}

@@ -1,0 +1,322 @@
+//! The librarian's side of a question: claim, pass, refer, the reference interview, the answer.
+//!
+//! **Invariant:** a claimed question has one owner. Whoever else replies is told so kindly, and their
+//! words are passed on only when they say `also:`.
+
+use crate::desk::commands::Speaker;
+use crate::desk::conversation::Spoken;
+use crate::desk::draft::{Draft, Written};
+use crate::desk::escalation;
+use crate::desk::ids::Code;
+use crate::desk::letter::Purpose;
+use crate::desk::outbox;
+use crate::desk::post::{Account, AccountId, Post};
+use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
+use crate::desk::routing::{self, Availability, Candidate};
+use crate::desk::step::Outcome;
+use crate::desk::wording;
+use crate::subjects::SubjectId;
+
+/// Finds the invitation that a command is about, notes where the librarian spoke, and goes on with it.
+pub(crate) fn with_question(
+    draft: &mut Draft<'_>,
+    spoken: &Spoken<'_>,
+    then: impl FnOnce(&mut Draft<'_>, &Spoken<'_>, &Code) -> Outcome,
+) -> Outcome {
+    let author = &spoken.post.author.id;
+    let about = spoken.about.clone().filter(|_| spoken.speaker == Speaker::Invited);
+    let live = |question: &&Question| {
+        let fate = question.invitation(author).map(|invitation| invitation.fate);
+        matches!(fate, Some(Fate::Waiting | Fate::Claimed)) && !question.state.is_final()
+    };
+    let mut open: Vec<Code> = draft.questions().filter(live).map(|question| question.code.clone()).collect();
+    let found = about.or_else(|| if open.len() == 1 { open.pop() } else { None });
+    let Some(code) = found else {
+        let is_librarian = draft.person(author).is_some_and(|person| person.librarian.is_some());
+        let body = match (open.is_empty(), is_librarian) {
+            (false, _) => wording::which_question(&open),
+            (true, true) => wording::not_invited(),
+            (true, false) => wording::not_a_librarian(),
+        };
+        draft.reply(spoken.post, Purpose::Reply, body);
+        return Outcome::Helped;
+    };
+    note_place(draft, &code, spoken.post);
+    then(draft, spoken, &code)
+}
+
+/// `claim`: the question is theirs if nobody has it.
+pub(crate) fn claim(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let author = &spoken.post.author.id;
+    let remind_after = draft.view.settings.remind_after;
+    if is_owner(draft, code, author) {
+        keep(draft, code);
+        say(draft, code, author, wording::kept(code));
+        return Outcome::Claimed;
+    }
+    if !take(draft, code, author) {
+        return too_late(draft, code, author);
+    }
+    say(draft, code, author, wording::claimed_to_librarian(code, remind_after));
+    let _ = draft.to_patron(code, Purpose::Notice, None, wording::claimed_to_patron(code));
+    Outcome::Claimed
+}
+
+/// `pass`: they decline, or give back what they had claimed.
+pub(crate) fn pass(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let author = &spoken.post.author;
+    if draft.question(code).is_some_and(|question| question.state.is_final()) {
+        return too_late(draft, code, &author.id);
+    }
+    draft.note(code, "A librarian passed");
+    say(draft, code, &author.id, wording::passed(code));
+    let was_claimed = is_owner(draft, code, &author.id);
+    escalation::let_go(draft, code, author, Fate::Passed);
+    if was_claimed {
+        let _ = draft.to_patron(code, Purpose::Notice, None, wording::looking_again(code));
+    }
+    Outcome::Passed
+}
+
+/// A plain reply to an invitation: it is the answer.
+pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let post = spoken.post;
+    let author = &post.author.id;
+    note_place(draft, code, post);
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let is_first = !matches!(question.state, State::Answered { .. });
+    let is_possible = question.state.after(Event::Answer { by: author.clone() }).is_some();
+    if !is_possible {
+        return too_late(draft, code, author);
+    }
+    let by = signature(question, &post.author);
+    let text = outbox::defused(post.text.reveal());
+    let body = if is_first { wording::answer(code, &by, &text) } else { wording::more_answer(&by, &text) };
+    if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
+        return Outcome::Declined;
+    }
+    escalation::give_to(draft, code, author);
+    draft.apply(code, Event::Answer { by: author.clone() });
+    draft.set_timer(code, Reason::CloseQuiet, draft.view.settings.close_after);
+    if is_first {
+        draft.note(code, "Answered by a librarian");
+        if let Some(librarian) = draft.person_mut(&post.author).librarian.as_mut() {
+            librarian.answered_total = librarian.answered_total.saturating_add(1);
+        }
+        draft.relieve(&post.author, code);
+        say(draft, code, author, wording::answer_passed_on(code));
+    }
+    Outcome::Answered
+}
+
+/// `ask: …`: the reference interview. Asking is claiming.
+pub(crate) fn ask(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
+    let post = spoken.post;
+    let author = &post.author.id;
+    let is_new = !is_owner(draft, code, author);
+    let can_take =
+        draft.question(code).and_then(|question| question.state.after(Event::Claim { by: author.clone() }));
+    if is_new && can_take.is_none() {
+        return too_late(draft, code, author);
+    }
+    let body = wording::interview(code, &outbox::defused(text));
+    if !relay_to_patron(draft, code, Purpose::Interview, post, body) {
+        return Outcome::Declined;
+    }
+    if is_new {
+        take(draft, code, author);
+    }
+    draft.apply(code, Event::Ask);
+    let wait = draft.view.settings.interview_for;
+    draft.clear_timers(code);
+    draft.set_timer(code, Reason::InterviewOver, wait);
+    draft.note(code, "The librarian asked the patron something (reference interview)");
+    say(draft, code, author, wording::interview_asked(code, wait));
+    Outcome::Interviewed
+}
+
+/// `done`: the owner says that the conversation is over.
+pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let author = &spoken.post.author.id;
+    if !is_owner(draft, code, author) {
+        return too_late(draft, code, author);
+    }
+    if !draft.question(code).is_some_and(|question| matches!(question.state, State::Answered { .. })) {
+        say(draft, code, author, wording::not_answered_yet(code));
+        return Outcome::Helped;
+    }
+    say(draft, code, author, wording::done(code));
+    escalation::close(draft, code, "Closed by the librarian");
+    Outcome::Closed
+}
+
+/// `also: …`: a second answer, beside the owner's.
+pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
+    let post = spoken.post;
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let by = signature(question, &post.author);
+    match question.state {
+        State::Withdrawn => return too_late(draft, code, &post.author.id),
+        // Nobody answered yet, so this is the answer.
+        State::Seeking | State::Unanswered => return answer_with(draft, spoken, code, text),
+        State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } | State::Closed => {}
+    }
+    let body = wording::second_answer(code, &by, &outbox::defused(text));
+    if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
+        return Outcome::Declined;
+    }
+    draft.note(code, "A second librarian added to the answer");
+    say(draft, code, &post.author.id, wording::also_passed_on(code));
+    Outcome::Answered
+}
+
+/// An answer whose text is a part of the post.
+fn answer_with(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
+    let post = Post { text: crate::desk::post::Confidential::new(text), ..spoken.post.clone() };
+    answer(draft, &Spoken { post: &post, about: spoken.about.clone(), speaker: spoken.speaker }, code)
+}
+
+/// `refer to @colleague`: the colleague is invited, if they may be.
+pub(crate) fn refer_to_person(
+    draft: &mut Draft<'_>,
+    spoken: &Spoken<'_>,
+    code: &Code,
+    handle: &str,
+) -> Outcome {
+    let author = &spoken.post.author;
+    let named = format!("@{handle}");
+    let Some(question) = referable(draft, code, &author.id) else { return too_late(draft, code, &author.id) };
+    let around = escalation::circumstances(draft);
+    let colleague = draft.view.roster.iter().find_map(|(person, librarian)| {
+        let is_named = person.account.handle.eq_ignore_ascii_case(handle) && person.account.id != author.id;
+        let is_ready = routing::availability(&question, person, librarian, &around) == Availability::Ready;
+        (is_named && is_ready).then(|| person.account.clone())
+    });
+    let candidate =
+        colleague.map(|librarian| Candidate { librarian, rung: question.rung, why: Why::Referred });
+    let is_invited = candidate.is_some_and(|candidate| escalation::invite(draft, code, &candidate));
+    if !is_invited {
+        say(draft, code, &author.id, wording::refer_not_possible(&outbox::defused(&named)));
+        return Outcome::Helped;
+    }
+    draft.note(code, "Referred to a colleague");
+    say(draft, code, &author.id, wording::referred(code, &outbox::defused(&named)));
+    escalation::let_go(draft, code, author, Fate::Passed);
+    Outcome::Referred
+}
+
+/// `refer to law`: the question is of that subject now, and its librarians are asked.
+pub(crate) fn refer_to_subject(
+    draft: &mut Draft<'_>,
+    spoken: &Spoken<'_>,
+    code: &Code,
+    subject: &SubjectId,
+) -> Outcome {
+    let author = &spoken.post.author;
+    if referable(draft, code, &author.id).is_none() {
+        return too_late(draft, code, &author.id);
+    }
+    let name = escalation::subject_name(draft, subject);
+    if let Some(question) = draft.question_mut(code) {
+        question.subjects.retain(|found| found.subject != *subject);
+        let because = vec!["a librarian's referral".to_owned()];
+        question.subjects.insert(0, FoundSubject { subject: subject.clone(), confidence: 1.0, because });
+        question.rung = Rung::Specialists;
+    }
+    draft.note(code, format!("Referred to {subject}"));
+    let before = draft.question(code).map_or(0, |question| question.invitations.len());
+    let place_in_list = draft.question(code).map_or(0, |question| question.invitations.len());
+    escalation::let_go(draft, code, author, Fate::Passed);
+    // Others may still be thinking about it, so that nobody was asked by letting go. A referral is a
+    // colleague's judgement, so the new subject is asked at once all the same.
+    if draft.question(code).map_or(0, |question| question.invitations.len()) == before {
+        escalation::ask_more(draft, code, 1);
+    }
+    let is_asked = draft.question(code).is_some_and(|question| place_in_list < question.invitations.len());
+    let body = if is_asked { wording::referred(code, &name) } else { wording::referred_nobody(code, &name) };
+    say(draft, code, &author.id, body);
+    Outcome::Referred
+}
+
+/// The question, if this librarian may refer it: nobody else has it and it is open.
+fn referable(draft: &Draft<'_>, code: &Code, librarian: &AccountId) -> Option<Question> {
+    let question = draft.question(code)?;
+    let is_free = question.state == State::Seeking || question.owner() == Some(librarian);
+    let is_answered = matches!(question.state, State::Answered { .. });
+    (is_free && !is_answered).then(|| question.clone())
+}
+
+/// Somebody else has it, or it is over: says so kindly.
+fn too_late(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> Outcome {
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let body = match &question.state {
+        State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
+            wording::owned_by_colleague(code)
+        }
+        state @ (State::Closed | State::Withdrawn | State::Unanswered | State::Seeking) => {
+            wording::question_is_over(code, state)
+        }
+    };
+    say(draft, code, librarian, body);
+    Outcome::Outdated
+}
+
+fn is_owner(draft: &Draft<'_>, code: &Code, librarian: &AccountId) -> bool {
+    draft.question(code).and_then(Question::owner) == Some(librarian)
+}
+
+/// Makes the librarian the owner. `false` where somebody else is, or the question is over.
+fn take(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> bool {
+    if !draft.apply(code, Event::Claim { by: librarian.clone() }) {
+        return false;
+    }
+    escalation::give_to(draft, code, librarian);
+    draft.set_timer(code, Reason::RemindOwner, draft.view.settings.remind_after);
+    draft.note(code, "Claimed by a librarian");
+    true
+}
+
+/// The owner is still there: the reminder starts anew.
+fn keep(draft: &mut Draft<'_>, code: &Code) {
+    if draft.question(code).is_some_and(|question| matches!(question.state, State::Claimed { .. })) {
+        draft.clear_timers(code);
+        draft.set_timer(code, Reason::RemindOwner, draft.view.settings.remind_after);
+    }
+}
+
+/// Carries a librarian's words to the patron; where that cannot be done as privately as they were
+/// said, tells the librarian instead and says `false`.
+fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &Post, body: String) -> bool {
+    match draft.to_patron(code, purpose, Some((&post.author.id, post.visibility)), body) {
+        Written::Yes(_) => true,
+        Written::NotPrivately => {
+            say(draft, code, &post.author.id, wording::reply_must_be_public(code));
+            false
+        }
+        Written::Unwanted => false,
+    }
+}
+
+fn say(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, body: String) {
+    // A librarian wrote just now on this network, so a word back can be as private as theirs was.
+    let _ = draft.to_librarian(code, librarian, Purpose::Notice, None, body);
+}
+
+/// Remembers where the librarian spoke last, and how privately: what follows is no wider.
+fn note_place(draft: &mut Draft<'_>, code: &Code, post: &Post) {
+    let Some(question) = draft.question_mut(code) else { return };
+    let newest =
+        question.invitations.iter_mut().rev().find(|invitation| invitation.librarian.id == post.author.id);
+    if let Some(invitation) = newest {
+        invitation.place = Some(post.place.clone());
+        invitation.visibility = invitation.visibility.min(post.visibility);
+    }
+}
+
+/// How an answer is signed: by handle only where the question was public on the same network.
+fn signature(question: &Question, librarian: &Account) -> String {
+    if !question.visibility.is_private() && question.patron.id.network == librarian.id.network {
+        return librarian.handle.clone();
+    }
+    "a librarian".to_owned()
+}

@@ -1,0 +1,307 @@
+//! The patron's side: asking, adding, thanking, cancelling.
+//!
+//! **Invariant:** a patron's words go only to the librarians of their own question, never wider than
+//! the narrowest post they come from.
+
+use crate::desk::commands::Speaker;
+use crate::desk::conversation::Spoken;
+use crate::desk::draft::{Draft, Written};
+use crate::desk::escalation;
+use crate::desk::ids::Code;
+use crate::desk::letter::Purpose;
+use crate::desk::outbox;
+use crate::desk::post::{AccountId, Confidential, Post};
+use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
+use crate::desk::step::Outcome;
+use crate::desk::wording;
+
+/// A question, with all that is added to it, keeps at most this many bytes.
+const QUESTION_BYTES_MAX: usize = 20_000;
+
+/// Thanks in more words than this say something besides.
+const THANKS_WORDS_MAX: usize = 4;
+
+/// Marks where a longer text was cut.
+const CUT_MARK: &str = "\n[…]";
+
+/// Takes in a new question: classifies it, asks the first librarians, and tells the patron.
+pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
+    let code = draft.view.free_code.clone();
+    let text = limited(post.text.reveal());
+    let subjects = found_subjects(draft, &text, post.language.as_deref());
+    draft.add_question(Question {
+        code: code.clone(),
+        version: 0,
+        patron: post.author.clone(),
+        visibility: post.visibility,
+        language: post.language.clone(),
+        text: Confidential::new(text),
+        place: post.place.clone(),
+        asked_at: draft.now,
+        state: State::Seeking,
+        subjects,
+        rung: Rung::Specialists,
+        invitations: Vec::new(),
+        timers: Default::default(),
+        posts: Vec::new(),
+        recent_letters: Vec::new(),
+    });
+    draft.link(post.id(), Some(code.clone()), post.author.id.clone());
+    draft.note(&code, explanation(draft, &code));
+    let search = escalation::seek(draft, &code);
+    let names =
+        draft.question(&code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
+    let body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
+    let _ = draft.to_patron(&code, Purpose::Acknowledgement, None, body);
+    Outcome::Asked
+}
+
+/// More of the same question: kept with it, and passed on to the librarian who works on it.
+pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let post = spoken.post;
+    let Some(question) = draft.question_mut(code) else { return Outcome::Outdated };
+    // What was said in private narrows the whole question: later copies hold these words too.
+    question.visibility = question.visibility.min(post.visibility);
+    question.place = post.place.clone();
+    let was_interview = matches!(question.state, State::Interview { .. });
+    let owner = question.owner().cloned();
+    if !matches!(question.state, State::Answered { .. }) {
+        let text = format!("{}\n\n{}", question.text.reveal(), post.text.reveal());
+        question.text = Confidential::new(limited(&text));
+    }
+    let settings = draft.view.settings;
+    if was_interview && draft.apply(code, Event::Reply) {
+        draft.clear_timers(code);
+        draft.set_timer(code, Reason::RemindOwner, settings.remind_after);
+        draft.note(code, "The patron replied to the reference interview");
+    }
+    if draft.question(code).is_some_and(|question| matches!(question.state, State::Answered { .. })) {
+        draft.set_timer(code, Reason::CloseQuiet, settings.close_after);
+    }
+    match owner {
+        Some(owner) => relay_detail(draft, code, &owner, post),
+        None => tell_waiting(draft, code, post),
+    }
+    Outcome::Relayed
+}
+
+fn relay_detail(draft: &mut Draft<'_>, code: &Code, owner: &AccountId, post: &Post) {
+    let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+    let source = Some((&post.author.id, post.visibility));
+    if draft.to_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
+        draft.reply(post, Purpose::Notice, wording::reply_must_be_public(code));
+    }
+}
+
+/// Passes more of a question on to everybody who is still thinking about it.
+fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
+    let waiting: Vec<AccountId> = draft.question(code).map_or_else(Vec::new, |question| {
+        let waiting = question.invitations.iter().filter(|invitation| invitation.fate == Fate::Waiting);
+        waiting.map(|invitation| invitation.librarian.id.clone()).collect()
+    });
+    for librarian in waiting {
+        let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+        let _ = draft.to_librarian(
+            code,
+            &librarian,
+            Purpose::Detail,
+            Some((&post.author.id, post.visibility)),
+            body,
+        );
+    }
+    let _ = draft.to_patron(code, Purpose::Notice, None, wording::detail_noted(code));
+}
+
+/// Where the patron's questions stand.
+pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let about = spoken.about.as_ref().and_then(|code| draft.question(code)).into_iter();
+    let open = open_questions(draft, &spoken.post.author.id);
+    let asked: Vec<&Question> = if spoken.about.is_some() { about.collect() } else { open };
+    let lines: Vec<String> = asked
+        .iter()
+        .map(|question| {
+            let next = question.timers.get(&Reason::AskNext).copied();
+            wording::status(question, &escalation::subject_names(draft, question), next)
+        })
+        .collect();
+    let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
+    draft.reply(spoken.post, Purpose::Reply, body);
+    Outcome::Commanded
+}
+
+/// Takes a question back.
+pub(crate) fn cancel(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let Some(code) = own_question(draft, spoken) else { return Outcome::Helped };
+    withdraw(draft, &code);
+    draft.reply(spoken.post, Purpose::Reply, wording::cancelled(&code));
+    Outcome::Withdrawn
+}
+
+/// Withdraws a question and tells the librarians who have seen it.
+pub(crate) fn withdraw(draft: &mut Draft<'_>, code: &Code) {
+    let Some(question) = draft.question(code).cloned() else { return };
+    if !draft.apply(code, Event::Withdraw) {
+        return;
+    }
+    for invitation in &question.invitations {
+        let still_cares = matches!(invitation.fate, Fate::Waiting | Fate::Claimed);
+        // Without a place the invitation is not out yet, and the sender will not send it any more.
+        if still_cares && invitation.place.is_some() && !matches!(question.state, State::Answered { .. }) {
+            let body = wording::withdrawn_to_librarian(code);
+            let _ = draft.to_librarian(code, &invitation.librarian.id, Purpose::Notice, None, body);
+        }
+    }
+    escalation::end(draft, code);
+    draft.note(code, "Withdrawn by the patron");
+}
+
+/// Thanks are passed on to the librarian, in the patron's words.
+pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    if spoken.speaker == Speaker::Invited {
+        return Outcome::Thanked;
+    }
+    let post = spoken.post;
+    let answered =
+        |question: &&Question| matches!(question.state, State::Answered { .. } | State::Claimed { .. });
+    let about = spoken.about.clone().or_else(|| {
+        let mine = draft.questions().filter(|question| question.patron.id == post.author.id).filter(answered);
+        mine.max_by_key(|question| question.asked_at).map(|question| question.code.clone())
+    });
+    let owner = about.as_ref().and_then(|code| draft.question(code)).and_then(thankable);
+    let (Some(code), Some(owner)) = (about, owner) else {
+        // "Thanks, and it was the 1904 edition", while nobody has answered: that is more of the question.
+        if let Some(code) = &spoken.about
+            && THANKS_WORDS_MAX < post.text.reveal().split_whitespace().count()
+            && draft.question(code).is_some_and(|question| !question.state.is_final())
+        {
+            return more(draft, spoken, code);
+        }
+        if post.addressed {
+            draft.reply(post, Purpose::Reply, wording::thanks_from_anyone());
+        }
+        return Outcome::Thanked;
+    };
+    let body = wording::thanks_relayed(&code, &outbox::defused(post.text.reveal()));
+    let source = Some((&post.author.id, post.visibility));
+    if matches!(draft.to_librarian(&code, &owner, Purpose::Thanks, source, body), Written::Yes(_)) {
+        draft.note(&code, "Thanks passed on to the librarian");
+        draft.reply(post, Purpose::Reply, wording::thanks_from_patron());
+    }
+    Outcome::Thanked
+}
+
+/// The librarian whom thanks reach: the owner, or whoever answered a question that is closed by now.
+fn thankable(question: &Question) -> Option<AccountId> {
+    let claimed = question.invitations.iter().find(|invitation| invitation.fate == Fate::Claimed);
+    question.owner().cloned().or_else(|| claimed.map(|invitation| invitation.librarian.id.clone()))
+}
+
+/// The patron says that it is done.
+pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let Some(code) = spoken.about.clone() else { return Outcome::Outdated };
+    if draft.question(&code).is_some_and(|question| matches!(question.state, State::Answered { .. })) {
+        escalation::close(draft, &code, "Closed: the patron said it is done");
+        draft.reply(spoken.post, Purpose::Reply, wording::thanks_from_anyone());
+        return Outcome::Closed;
+    }
+    cancel(draft, spoken)
+}
+
+/// All open questions this person has a part in.
+pub(crate) fn my_questions(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author.id;
+    let line = |question: &Question| {
+        wording::one_of_my_questions(question, &escalation::subject_names(draft, question))
+    };
+    let asked: Vec<String> = open_questions(draft, author).into_iter().map(line).collect();
+    let invited =
+        draft.questions().filter(|question| is_on_list_of(question, author)).map(line).collect::<Vec<_>>();
+    draft.reply(spoken.post, Purpose::Reply, wording::my_questions(&asked, &invited));
+    Outcome::Commanded
+}
+
+fn is_on_list_of(question: &Question, librarian: &AccountId) -> bool {
+    let has_part = question
+        .invitation(librarian)
+        .is_some_and(|found| matches!(found.fate, Fate::Waiting | Fate::Claimed));
+    has_part && !question.state.is_final()
+}
+
+fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Question> {
+    draft.questions().filter(|question| question.patron.id == *patron && !question.state.is_final()).collect()
+}
+
+/// The patron's own question that a command is about: the one named or replied to, else the only open
+/// one. Where there is none or more than one, says so.
+fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
+    let open: Vec<Code> = open_questions(draft, &spoken.post.author.id)
+        .into_iter()
+        .map(|question| question.code.clone())
+        .collect();
+    let named = spoken.about.as_ref().filter(|code| open.contains(code)).cloned();
+    let only = match open.as_slice() {
+        [only] if spoken.about.is_none() => Some(only.clone()),
+        _ => None,
+    };
+    let found = named.or(only);
+    if found.is_none() {
+        let body = if open.len() > 1 && spoken.about.is_none() {
+            wording::which_question(&open)
+        } else {
+            wording::no_such_question()
+        };
+        draft.reply(spoken.post, Purpose::Reply, body);
+    }
+    found
+}
+
+/// The subjects to route to, each with the terms that speak for it.
+fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<FoundSubject> {
+    let classification = draft.view.subjects.classify(text, language);
+    let terms_of = |subject: &crate::subjects::SubjectId| {
+        let mut terms: Vec<String> = Vec::new();
+        for found in
+            classification.matched.iter().filter(|found| found.subject == *subject && found.weight > 0.0)
+        {
+            if !terms.contains(&found.term) {
+                terms.push(found.term.clone());
+            }
+        }
+        terms
+    };
+    classification
+        .chosen()
+        .iter()
+        .map(|ranked| FoundSubject {
+            subject: ranked.id.clone(),
+            confidence: ranked.confidence,
+            because: terms_of(&ranked.id),
+        })
+        .collect()
+}
+
+/// Why a question went to its subjects, for its history: terms of the rules, not the patron's words.
+fn explanation(draft: &Draft<'_>, code: &Code) -> String {
+    let Some(question) = draft.question(code) else { return String::new() };
+    let subjects: Vec<String> = question
+        .subjects
+        .iter()
+        .map(|found| {
+            format!("{} (confidence {:.2}: {})", found.subject, found.confidence, found.because.join(", "))
+        })
+        .collect();
+    match subjects.as_slice() {
+        [] => "Asked; too little evidence for a subject, so it went to the general desk".to_owned(),
+        subjects => format!("Asked; classified as {}", subjects.join("; ")),
+    }
+}
+
+/// The text, cut at a character where it is too long, and marked there.
+fn limited(text: &str) -> String {
+    if text.len() <= QUESTION_BYTES_MAX {
+        return text.to_owned();
+    }
+    let room = QUESTION_BYTES_MAX - CUT_MARK.len();
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= room).last().unwrap_or(0);
+    format!("{}{CUT_MARK}", text.split_at(end).0)
+}

@@ -1,0 +1,77 @@
+//! `stop` and `forget me`: the two words that must always work.
+//!
+//! **Invariant:** both take effect in the step that reads them, whatever else is going on. After
+//! `forget me` nothing of the person is left in the store, and every post of the desk to them or in
+//! their words is on its way to be deleted.
+
+use crate::desk::conversation::Spoken;
+use crate::desk::draft::Draft;
+use crate::desk::ids::Code;
+use crate::desk::letter::Purpose;
+use crate::desk::post::{Account, AccountId};
+use crate::desk::question::{DeskPost, Fate, Question};
+use crate::desk::step::Outcome;
+use crate::desk::{patron, volunteering, wording};
+
+/// `stop`: no more letters, off the roster, open questions withdrawn.
+pub(crate) fn stop(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author;
+    draft.reply(spoken.post, Purpose::Farewell, wording::stopped());
+    draft.person_mut(author).stopped = true;
+    for code in own_open(draft, &author.id) {
+        patron::withdraw(draft, &code);
+    }
+    volunteering::resign(draft, author);
+    Outcome::Commanded
+}
+
+/// `forget me`: everything of this person is erased, here and on the networks.
+pub(crate) fn forget_me(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author;
+    draft.reply(spoken.post, Purpose::Farewell, wording::forgotten());
+    for code in own_open(draft, &author.id) {
+        patron::withdraw(draft, &code);
+    }
+    volunteering::resign(draft, author);
+    let involved: Vec<Question> =
+        draft.questions().filter(|question| question.involves(&author.id)).cloned().collect();
+    for question in involved {
+        let is_patron = question.patron.id == author.id;
+        let concerns = |post: &&DeskPost| {
+            is_patron || post.to == author.id || post.words_of.as_ref() == Some(&author.id)
+        };
+        for post in question.posts.iter().filter(concerns) {
+            draft.delete_post(&post.post, author);
+        }
+        if is_patron {
+            draft.erase(&question.code);
+        } else {
+            strike_out(draft, &question.code, author);
+        }
+    }
+    draft.forget(&author.id);
+    Outcome::Erased
+}
+
+/// Takes a librarian's name out of a question they were asked.
+fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
+    let Some(question) = draft.question_mut(code) else { return };
+    let nobody = Account { id: AccountId::new(account.id.network, ""), handle: String::new(), bot: false };
+    for invitation in
+        question.invitations.iter_mut().filter(|invitation| invitation.librarian.id == account.id)
+    {
+        invitation.librarian = nobody.clone();
+        invitation.place = None;
+        if invitation.fate == Fate::Waiting {
+            invitation.fate = Fate::Passed;
+        }
+    }
+    question.posts.retain(|post| post.to != account.id && post.words_of.as_ref() != Some(&account.id));
+    question.state.rename_owner(&account.id, &nobody.id);
+}
+
+fn own_open(draft: &Draft<'_>, patron: &AccountId) -> Vec<Code> {
+    let own =
+        draft.questions().filter(|question| question.patron.id == *patron && !question.state.is_final());
+    own.map(|question| question.code.clone()).collect()
+}
