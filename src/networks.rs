@@ -19,18 +19,22 @@ use serde::Serialize;
 use crate::desk::letter::Refusal;
 use crate::desk::{Account, Letter, Network, Place, Post};
 
+pub mod bluesky;
+pub mod http;
 pub mod sandbox;
 
 /// The desk's account on one network.
 #[derive(Debug)]
 pub enum Connector {
     Sandbox(sandbox::Connector),
+    Bluesky(bluesky::Connector),
 }
 
 impl Connector {
     pub fn network(&self) -> Network {
         match self {
             Connector::Sandbox(_) => Network::Sandbox,
+            Connector::Bluesky(_) => Network::Bluesky,
         }
     }
 
@@ -38,6 +42,7 @@ impl Connector {
     pub async fn connect(&self) -> Result<Account, Failure> {
         match self {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
+            Connector::Bluesky(bluesky) => bluesky.connect().await,
         }
     }
 
@@ -45,6 +50,7 @@ impl Connector {
     pub async fn fetch(&self, cursor: Option<&str>) -> Result<Batch, Failure> {
         match self {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
+            Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
         }
     }
 
@@ -52,6 +58,7 @@ impl Connector {
     pub async fn wait(&self) {
         match self {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
+            Connector::Bluesky(bluesky) => bluesky.wait().await,
         }
     }
 
@@ -59,6 +66,7 @@ impl Connector {
     pub async fn send(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
         match self {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
+            Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
         }
     }
 
@@ -66,6 +74,7 @@ impl Connector {
     pub async fn look(&self, outgoing: &Outgoing) -> Result<Option<Place>, Failure> {
         match self {
             Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
+            Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
         }
     }
 
@@ -73,6 +82,7 @@ impl Connector {
     pub async fn check(&self) -> Report {
         match self {
             Connector::Sandbox(sandbox) => sandbox.check().await,
+            Connector::Bluesky(bluesky) => bluesky.check().await,
         }
     }
 }

@@ -1,0 +1,433 @@
+//! Bluesky, and any other service that speaks the AT Protocol: six of its calls.
+//!
+//! The desk reads its notifications, by asking again and again, and puts its posts under keys of its
+//! own choice, so that sending a letter twice is one post.
+//!
+//! **Invariant:** nothing private is ever sent here, because everything on this network is public; and
+//! nothing of what people or servers say reaches a log or an error.
+
+mod memory;
+mod notifications;
+mod record;
+mod richtext;
+mod session;
+mod xrpc;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tracing::debug;
+
+use crate::clock;
+use crate::desk::letter::Refusal;
+use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, PostId};
+use crate::networks::bluesky::memory::{Memory, Wanted};
+use crate::networks::bluesky::notifications::Answer;
+use crate::networks::bluesky::record::{KEYS_MAX, NotAPost, POSTS, key_of};
+use crate::networks::bluesky::session::{Session, Sessions};
+use crate::networks::bluesky::xrpc::{Call, Trouble};
+use crate::networks::{Batch, Failure, Finding, Outgoing, Report};
+
+/// How often the desk looks for new posts unless told otherwise.
+pub const POLL: Duration = Duration::from_secs(20);
+
+/// How many notifications the network gives in one page at most.
+pub const PAGE_LIMIT_MAX: usize = 100;
+
+/// What the desk must know to use an account.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    service: String,
+    identifier: String,
+    password: SecretString,
+    session_file: PathBuf,
+    poll: Duration,
+    page_limit: usize,
+}
+
+impl Settings {
+    /// `service` is the web address to log in at; `identifier` the account's handle, DID or e-mail
+    /// address; `password` an app password. The tokens of the log-in are kept in `session_file`.
+    pub fn new(
+        service: &str,
+        identifier: impl Into<String>,
+        password: SecretString,
+        session_file: impl Into<PathBuf>,
+    ) -> Settings {
+        Settings {
+            service: service.trim().trim_end_matches('/').to_owned(),
+            identifier: identifier.into().trim().trim_start_matches('@').to_owned(),
+            password,
+            session_file: session_file.into(),
+            poll: POLL,
+            page_limit: PAGE_LIMIT_MAX,
+        }
+    }
+
+    /// How long [`Connector::wait`] waits.
+    pub fn with_poll(mut self, poll: Duration) -> Settings {
+        self.poll = poll;
+        self
+    }
+
+    /// How many notifications to ask for at a time, from 1 to [`PAGE_LIMIT_MAX`].
+    pub fn with_page_limit(mut self, page_limit: usize) -> Settings {
+        self.page_limit = page_limit.clamp(1, PAGE_LIMIT_MAX);
+        self
+    }
+
+    fn service(&self) -> &str {
+        &self.service
+    }
+}
+
+/// The desk's account on the network. Listening and sending may use it at the same time.
+pub struct Connector {
+    settings: Settings,
+    http: reqwest::Client,
+    sessions: Sessions,
+    memory: Mutex<Memory>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bluesky connector")
+    }
+}
+
+/// What `putRecord` and `getRecord` say about a record.
+#[derive(Deserialize)]
+struct Stored {
+    uri: String,
+    #[serde(default)]
+    cid: Option<String>,
+    #[serde(default)]
+    value: Value,
+}
+
+/// What is under one of a letter's keys.
+enum Under {
+    Nothing,
+    ThisLetter(Place),
+    Another,
+}
+
+impl Connector {
+    /// A connector that has done nothing yet. A desk that was never started before answers no post
+    /// that is older than this moment.
+    pub fn new(settings: Settings, http: reqwest::Client) -> Connector {
+        let memory = Mutex::new(Memory::new(clock::now()));
+        Connector { settings, http, sessions: Sessions::new(), memory }
+    }
+
+    /// Logs in, or takes up the log-in of the last run, and answers the desk's own account.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::AccountDead`] says what to mend about the account.
+    pub async fn connect(&self) -> Result<Account, Failure> {
+        #[derive(Deserialize)]
+        struct Own {
+            did: String,
+            handle: String,
+            #[serde(default)]
+            active: Option<bool>,
+        }
+        let call = Call::Query { method: "com.atproto.server.getSession", parameters: &[] };
+        let own: Own = self.call(&call).await.map_err(Trouble::when_reading)?;
+        if own.active == Some(false) {
+            return Err(Failure::AccountDead("the account is not active: log in with the app and see why"));
+        }
+        Ok(account(own.did, own.handle))
+    }
+
+    /// The posts that are new since `cursor`. See `memory` for which ones that are.
+    pub async fn fetch(&self, cursor: Option<&str>) -> Result<Batch, Failure> {
+        let session = self.session().await?;
+        let desk = account(session.did.clone(), session.handle.clone());
+        let mut memory = self.memory.lock().await;
+        memory.begin(cursor);
+        while let Some(wanted) = memory.wanted() {
+            let answer = match self.page(&wanted).await {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    memory.failed(&wanted);
+                    // What was found above is not to wait for what cannot be read below.
+                    if memory.has_posts() || matches!(wanted, Wanted::Sweep(_)) {
+                        debug!(%failure, "A page of notifications on Bluesky could not be read");
+                        break;
+                    }
+                    return Err(failure);
+                }
+            };
+            let now = clock::now();
+            memory.take(&wanted, answer.items(&desk, now), answer.cursor, now);
+        }
+        Ok(memory.hand_out())
+    }
+
+    /// Returns when it is time to look again: this network rings no bell.
+    pub async fn wait(&self) {
+        tokio::time::sleep(self.settings.poll).await;
+    }
+
+    /// Puts a letter on the network and answers where it is; for a deletion, where it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`Failure`] says. Sending the same letter again never makes a second post.
+    pub async fn send(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
+        match &outgoing.letter.content {
+            Content::Delete { post } => self.delete(post).await,
+            Content::Post { visibility, .. } if visibility.is_private() => {
+                Err(Failure::Refused(Refusal::NotPrivate))
+            }
+            Content::Post { .. } => self.post(outgoing).await,
+        }
+    }
+
+    /// Finds out whether a letter is on the network; for a deletion, whether its post is gone.
+    pub async fn look(&self, outgoing: &Outgoing) -> Result<Option<Place>, Failure> {
+        match &outgoing.letter.content {
+            Content::Delete { post } => {
+                let (key, place) = self.own_post(post).await?;
+                let there = self.record(&key).await.map_err(Trouble::when_reading)?;
+                Ok(there.is_none().then_some(place))
+            }
+            Content::Post { visibility, .. } if visibility.is_private() => Ok(None),
+            Content::Post { .. } => self.look_for(outgoing).await,
+        }
+    }
+
+    /// Tries everything the desk needs there, without writing anything.
+    pub async fn check(&self) -> Report {
+        let mut report = Report { network: Network::Bluesky, account: None, findings: Vec::new() };
+        match self.connect().await {
+            Ok(account) => {
+                let found = format!("the desk is @{}", account.handle);
+                report.findings.push(Finding { what: "log-in", ok: true, found, mend: None });
+                report.account = Some(account.handle);
+            }
+            Err(failure) => {
+                report.findings.push(trouble_found("log-in", &failure));
+                return report;
+            }
+        }
+        report.findings.push(match self.page(&Wanted::Top(None)).await {
+            Ok(_) => good("reading", "mentions and replies can be read"),
+            Err(failure) => trouble_found("reading", &failure),
+        });
+        report.findings.push(match self.repository().await {
+            Ok(()) => good("posting", "the account has a place for posts; none was written to try it"),
+            Err(failure) => trouble_found("posting", &failure),
+        });
+        report
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, Failure> {
+        self.sessions.current(&self.http, &self.settings).await
+    }
+
+    /// Makes a call with the account's token, and once more with a new one where that has expired.
+    async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Trouble> {
+        let session = self.session().await.map_err(Trouble::NoSession)?;
+        match xrpc::call(&self.http, &session.server, Some(session.access()), call).await {
+            Err(Trouble::Refused(no)) if no.is_about_the_token() => {
+                let renewed = self.sessions.renewed(&self.http, &self.settings, &session).await;
+                let session = renewed.map_err(Trouble::NoSession)?;
+                xrpc::call(&self.http, &session.server, Some(session.access()), call).await
+            }
+            other => other,
+        }
+    }
+
+    /// One page of notifications. Where it is too large to read, a shorter one: people can make posts
+    /// that are large enough for a hundred of them to be too much, but not one alone.
+    async fn page(&self, wanted: &Wanted) -> Result<Answer, Failure> {
+        let mut limit = self.settings.page_limit;
+        loop {
+            let limit_text = limit.to_string();
+            let mut parameters = vec![
+                ("limit", limit_text.as_str()),
+                ("reasons", "mention"),
+                ("reasons", "reply"),
+                ("reasons", "quote"),
+                // Left out, the account's own preference would hide strangers.
+                ("priority", "false"),
+            ];
+            parameters.extend(wanted.cursor().map(|cursor| ("cursor", cursor)));
+            let method = "app.bsky.notification.listNotifications";
+            match self.call(&Call::Query { method, parameters: &parameters }).await {
+                Err(Trouble::TooLarge) if limit > 1 => limit = (limit / 4).max(1),
+                answer => return answer.map_err(Trouble::when_reading),
+            }
+        }
+    }
+
+    async fn post(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
+        let session = self.session().await?;
+        if let Some(place) = &outgoing.reply_to {
+            self.can_be_replied_to(place, &session).await?;
+        }
+        for turn in 0..KEYS_MAX {
+            let key = key_of(&outgoing.letter.id, outgoing.letter.made_at, turn);
+            let body = record::put_body(outgoing, &session.did, &key).map_err(not_sent)?;
+            let call = Call::Procedure { method: "com.atproto.repo.putRecord", body };
+            match self.call::<Stored>(&call).await {
+                Ok(stored) => return place(stored, outgoing).ok_or(UNCLEAR_ANSWER),
+                Err(Trouble::Refused(no)) if no.dislikes_the_key() => continue,
+                Err(Trouble::Refused(no)) if no.is_taken() => match self.under(&key, outgoing).await {
+                    Ok(Under::ThisLetter(place)) => return Ok(place),
+                    Ok(Under::Another) => continue,
+                    Ok(Under::Nothing) => return Err(Failure::Unsure("the post came and went")),
+                    Err(trouble) => return Err(unsure_after(trouble)),
+                },
+                Err(trouble) => return Err(trouble.when_sending()),
+            }
+        }
+        Err(Failure::Refused(Refusal::Rejected))
+    }
+
+    async fn look_for(&self, outgoing: &Outgoing) -> Result<Option<Place>, Failure> {
+        for turn in 0..KEYS_MAX {
+            let key = key_of(&outgoing.letter.id, outgoing.letter.made_at, turn);
+            match self.under(&key, outgoing).await.map_err(Trouble::when_reading)? {
+                Under::ThisLetter(place) => return Ok(Some(place)),
+                Under::Nothing => return Ok(None),
+                Under::Another => continue,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn delete(&self, post: &PostId) -> Result<Place, Failure> {
+        let (key, place) = self.own_post(post).await?;
+        let session = self.session().await?;
+        let body = json!({"repo": session.did, "collection": POSTS, "rkey": key}).to_string();
+        let call = Call::Procedure { method: "com.atproto.repo.deleteRecord", body };
+        self.call::<IgnoredAny>(&call).await.map_err(Trouble::when_sending)?;
+        Ok(place)
+    }
+
+    /// What the desk has under a key of a letter.
+    async fn under(&self, key: &str, outgoing: &Outgoing) -> Result<Under, Trouble> {
+        let Some(stored) = self.record(key).await? else { return Ok(Under::Nothing) };
+        let Content::Post { text, .. } = &outgoing.letter.content else { return Ok(Under::Another) };
+        // Compared by the text: a later version of the desk may find other links in it, and it is
+        // the same letter all the same.
+        let same = stored.value.get("text").and_then(Value::as_str) == Some(text.reveal());
+        Ok(place(stored, outgoing).filter(|_| same).map_or(Under::Another, Under::ThisLetter))
+    }
+
+    /// The desk's own record under a key; `None` where there is none.
+    async fn record(&self, key: &str) -> Result<Option<Stored>, Trouble> {
+        let session = self.session().await.map_err(Trouble::NoSession)?;
+        let parameters = [("repo", session.did.as_str()), ("collection", POSTS), ("rkey", key)];
+        let call = Call::Query { method: "com.atproto.repo.getRecord", parameters: &parameters };
+        match self.call(&call).await {
+            Ok(stored) => Ok(Some(stored)),
+            Err(Trouble::Refused(no)) if no.is_missing() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The key of a post of the desk's own, and its place.
+    async fn own_post(&self, post: &PostId) -> Result<(String, Place), Failure> {
+        let session = self.session().await?;
+        let key = post.id.strip_prefix(&format!("at://{}/{POSTS}/", session.did));
+        let key = key.filter(|key| post.network == Network::Bluesky && !key.is_empty() && !key.contains('/'));
+        let key = key.ok_or(Failure::Refused(Refusal::Rejected))?;
+        let anchor = Anchor { id: post.id.clone(), revision: None };
+        Ok((key.to_owned(), Place::top(Network::Bluesky, anchor)))
+    }
+
+    /// The network takes a reply to a post that was deleted, or whose author lets nobody reply, and
+    /// then shows it to nobody. So it is looked at first.
+    async fn can_be_replied_to(&self, place: &Place, session: &Session) -> Result<(), Failure> {
+        // The desk's own posts can be there before the network shows them.
+        if place.post.id.starts_with(&format!("at://{}/", session.did)) {
+            return Ok(());
+        }
+        let parameters = [("uris", place.post.id.as_str())];
+        let call = Call::Query { method: "app.bsky.feed.getPosts", parameters: &parameters };
+        let answer: Value = match self.call(&call).await {
+            Ok(answer) => answer,
+            Err(Trouble::NoSession(failure)) => return Err(failure),
+            Err(Trouble::Later(after)) => return Err(Failure::Later { after }),
+            // Only a look ahead: where it fails, sending the letter tells more.
+            Err(_) => return Ok(()),
+        };
+        let Some(posts) = answer.get("posts").and_then(Value::as_array) else { return Ok(()) };
+        let is = |post: &Value, pointer: &str| post.pointer(pointer).and_then(Value::as_bool) == Some(true);
+        let open = posts
+            .first()
+            .is_some_and(|post| !is(post, "/viewer/replyDisabled") && !is(post, "/author/viewer/blockedBy"));
+        if open { Ok(()) } else { Err(Failure::Refused(Refusal::Unreachable)) }
+    }
+
+    async fn repository(&self) -> Result<(), Failure> {
+        let session = self.session().await?;
+        let parameters = [("repo", session.did.as_str())];
+        let call = Call::Query { method: "com.atproto.repo.describeRepo", parameters: &parameters };
+        self.call::<IgnoredAny>(&call).await.map(|_| ()).map_err(Trouble::when_reading)
+    }
+}
+
+const UNCLEAR_ANSWER: Failure = Failure::Unsure("the server does not say where the post is");
+
+/// The desk's own account. The desk is automated, and says so.
+fn account(did: String, handle: String) -> Account {
+    Account { id: AccountId::new(Network::Bluesky, did), handle, bot: true }
+}
+
+fn place(stored: Stored, outgoing: &Outgoing) -> Option<Place> {
+    let cid = stored.cid.filter(|cid| !cid.is_empty())?;
+    if !stored.uri.starts_with("at://") {
+        return None;
+    }
+    let post = Anchor { id: stored.uri, revision: Some(cid) };
+    let root = outgoing.reply_to.as_ref().map_or_else(|| post.clone(), |reply_to| reply_to.root.clone());
+    Some(Place { network: Network::Bluesky, post, root })
+}
+
+fn not_sent(why: NotAPost) -> Failure {
+    Failure::Refused(match why {
+        NotAPost::Deletion | NotAPost::Malformed => Refusal::Rejected,
+        NotAPost::NowhereToReply => Refusal::Unreachable,
+    })
+}
+
+/// Something is under the letter's key, and what it is could not be read.
+fn unsure_after(trouble: Trouble) -> Failure {
+    match trouble.when_reading() {
+        Failure::Transient(why) | Failure::Unsure(why) => Failure::Unsure(why),
+        failure @ (Failure::Later { .. } | Failure::AccountDead(_) | Failure::Refused(_)) => failure,
+    }
+}
+
+fn good(what: &'static str, found: &str) -> Finding {
+    Finding { what, ok: true, found: found.to_owned(), mend: None }
+}
+
+fn trouble_found(what: &'static str, failure: &Failure) -> Finding {
+    let (found, mend) = match failure {
+        // Written as what is wrong, a colon, and what to do.
+        Failure::AccountDead(why) => match why.split_once(": ") {
+            Some((found, mend)) => (found.to_owned(), Some(mend.to_owned())),
+            None => ((*why).to_owned(), None),
+        },
+        Failure::Later { .. } => (failure.to_string(), Some("try again then".to_owned())),
+        Failure::Transient(why) | Failure::Unsure(why) => {
+            ((*why).to_owned(), Some("check the address of the service, and try again later".to_owned()))
+        }
+        Failure::Refused(_) => (failure.to_string(), None),
+    };
+    Finding { what, ok: false, found, mend }
+}

@@ -1,0 +1,288 @@
+//! What was read already, and which page of notifications is to be read next.
+//!
+//! The network lists notifications by a time that the *author* has a say in: the earlier one of when
+//! it saw the post and when the post claims to have been written. Most are at the top. A post whose
+//! app back-dates it lies somewhere deep in the list, at its very end perhaps; one whose server was
+//! slow lies a little down. So there are two walks through the list:
+//!
+//! - *from the top*, at each fetch, down to a little below the newest post known ([`OVERLAP`]);
+//! - a *sweep* over everything below, a few pages a fetch, round and round. Where the whole list is
+//!   not longer than that, each fetch reads all of it.
+//!
+//! A post found there that was not seen before is new
+//!
+//! 1. if the network or its record key says that it was written since the desk was first started and
+//!    not long before the newest post known ([`LATE`]), or
+//! 2. if the whole list was read before and it was not in it.
+//!
+//! The second rule needs a memory of everything seen. It lasts as long as the process; after a
+//! restart only the first rule holds until the first sweep is over. That is why a desk that is
+//! started for the first time answers nothing old, and why a desk started again does not either,
+//! even where its store has long forgotten the post.
+//!
+//! **Invariant:** a post counts as seen only when the caller comes back with the cursor that it was
+//! handed out with, which means that it was committed. Until then it is handed out again.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::mem;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::desk::Post;
+use crate::networks::Batch;
+use crate::networks::bluesky::notifications::{Content, Item};
+
+/// How far below the newest post known the walk from the top goes.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
+
+/// How late a post may appear in the list, by its own time, and still be new.
+const LATE: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// How many pages one fetch reads from the top, and how many more below.
+const TOP_PAGES_MAX: usize = 10;
+const SWEEP_PAGES_MAX: usize = 2;
+
+/// How many posts are remembered as seen, 8 bytes each. Beyond, all are forgotten, and some are
+/// handed out again.
+const SEEN_MAX: usize = 200_000;
+
+/// How often the same page may fail before it is given up: a cursor that a server does not
+/// understand is a 502 that never heals.
+const PAGE_FAILURES_MAX: u32 = 2;
+
+/// What is stored between runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// When the desk was first started.
+    since: Timestamp,
+    /// The newest post that was handed out, by the network's time.
+    mark: Option<Timestamp>,
+    /// The number of batches with posts, so that each has a cursor of its own.
+    batch: u64,
+}
+
+/// The memory of one account's notifications.
+#[derive(Debug)]
+pub(super) struct Memory {
+    started_at: Timestamp,
+    /// As it was given out last.
+    cursor: Option<Cursor>,
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    /// Handed out with `cursor`, and not known to be committed.
+    handed_out: HashSet<u64>,
+    /// Whether everything in the list is in `seen` or `handed_out`.
+    whole: bool,
+    top: Top,
+    /// Where the sweep goes on; `None` between two sweeps.
+    sweep: Option<String>,
+    failures: u32,
+    top_pages: usize,
+    sweep_pages: usize,
+    posts: Vec<Post>,
+    unreadable: usize,
+}
+
+/// The walk from the top.
+#[derive(Debug)]
+enum Top {
+    /// It begins, or goes on at a cursor.
+    At { next: Option<String>, newest: Option<Timestamp> },
+    /// It is down at what was known before.
+    Done { newest: Option<Timestamp> },
+}
+
+/// A page to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Wanted {
+    Top(Option<String>),
+    Sweep(String),
+}
+
+impl Wanted {
+    /// The network's cursor for this page; `None` for the first one.
+    pub(super) fn cursor(&self) -> Option<&str> {
+        match self {
+            Wanted::Top(cursor) => cursor.as_deref(),
+            Wanted::Sweep(cursor) => Some(cursor),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn new(started_at: Timestamp) -> Memory {
+        Memory {
+            started_at,
+            cursor: None,
+            hasher: RandomState::new(),
+            seen: HashSet::new(),
+            handed_out: HashSet::new(),
+            whole: false,
+            top: Top::At { next: None, newest: None },
+            sweep: None,
+            failures: 0,
+            top_pages: 0,
+            sweep_pages: 0,
+            posts: Vec::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Begins a fetch from the cursor that the caller has stored.
+    pub(super) fn begin(&mut self, stored: Option<&str>) {
+        let given = stored.and_then(|text| serde_json::from_str::<Cursor>(text).ok());
+        if stored.is_some() && given.is_none() {
+            tracing::warn!("The stored cursor for Bluesky cannot be read; taking this as a first start");
+        }
+        let given = given.unwrap_or(Cursor { since: self.started_at, mark: None, batch: 0 });
+        match &self.cursor {
+            // The caller has what was handed out. It need not store cursors that came without posts,
+            // so the mark may be older than the one that was given out last.
+            Some(last) if (last.since, last.batch) == (given.since, given.batch) => {
+                let committed = mem::take(&mut self.handed_out);
+                self.seen.extend(committed);
+            }
+            // The first fetch of this process, or the last batch was not committed.
+            Some(_) | None => {
+                self.handed_out.clear();
+                self.sweep = None;
+                self.top = Top::At { next: None, newest: None };
+                self.cursor = Some(given);
+            }
+        }
+        if self.seen.len() > SEEN_MAX {
+            self.seen.clear();
+            self.whole = false;
+        }
+        if let Top::Done { .. } = self.top {
+            self.top = Top::At { next: None, newest: None };
+        }
+        (self.top_pages, self.sweep_pages) = (0, 0);
+        (self.posts, self.unreadable) = (Vec::new(), 0);
+    }
+
+    /// The next page to read in this fetch.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        match (&self.top, &self.sweep) {
+            (Top::At { next, .. }, _) => (self.top_pages < TOP_PAGES_MAX).then(|| Wanted::Top(next.clone())),
+            (Top::Done { .. }, Some(next)) => {
+                (self.sweep_pages < SWEEP_PAGES_MAX).then(|| Wanted::Sweep(next.clone()))
+            }
+            (Top::Done { .. }, None) => None,
+        }
+    }
+
+    /// Takes in a page that was wanted. `next` is the network's cursor for the one after it.
+    pub(super) fn take(&mut self, wanted: &Wanted, items: Vec<Item>, next: Option<String>, now: Timestamp) {
+        self.failures = 0;
+        // A server that names the same page again has come to its end.
+        let next = next.filter(|next| wanted.cursor() != Some(next));
+        let newest = items.iter().filter_map(|item| item.indexed_at).max();
+        let oldest = items.iter().filter_map(|item| item.indexed_at).min();
+        for item in items {
+            self.take_item(item, now);
+        }
+        let at_end = next.is_none();
+        match wanted {
+            Wanted::Top(_) => self.top_page_taken(newest, oldest, next),
+            Wanted::Sweep(_) => {
+                self.sweep_pages += 1;
+                self.sweep = next;
+            }
+        }
+        self.whole |= at_end;
+    }
+
+    /// Notes that a page could not be read. Nothing more is wanted in this fetch.
+    pub(super) fn failed(&mut self, wanted: &Wanted) {
+        (self.top_pages, self.sweep_pages) = (TOP_PAGES_MAX, SWEEP_PAGES_MAX);
+        self.failures += 1;
+        if self.failures < PAGE_FAILURES_MAX {
+            return;
+        }
+        self.failures = 0;
+        match wanted {
+            Wanted::Top(_) => self.top = Top::At { next: None, newest: None },
+            Wanted::Sweep(_) => self.sweep = None,
+        }
+    }
+
+    /// Whether this fetch has found any post.
+    pub(super) fn has_posts(&self) -> bool {
+        !self.posts.is_empty()
+    }
+
+    /// Ends a fetch with what it found.
+    pub(super) fn hand_out(&mut self) -> Batch {
+        let mut posts = mem::take(&mut self.posts);
+        posts.sort_by(|a, b| (a.seen_at, &a.place.post.id).cmp(&(b.seen_at, &b.place.post.id)));
+        let cursor = self.cursor.as_mut().expect("every fetch begins with a cursor");
+        if !posts.is_empty() {
+            cursor.batch += 1;
+        }
+        let more = match &self.top {
+            // The mark stays where it is until everything above it was handed out.
+            Top::At { .. } => true,
+            Top::Done { newest } => {
+                cursor.mark = cursor.mark.max(*newest);
+                false
+            }
+        };
+        let cursor = serde_json::to_string(cursor).expect("times and numbers can be written as JSON");
+        Batch { posts, cursor: Some(cursor), more, unreadable: self.unreadable }
+    }
+
+    fn top_page_taken(&mut self, newest: Option<Timestamp>, oldest: Option<Timestamp>, next: Option<String>) {
+        self.top_pages += 1;
+        let Top::At { newest: so_far, .. } = &self.top else { return };
+        let newest = newest.max(*so_far);
+        let known = self.cursor.as_ref().map(|cursor| cursor.mark.unwrap_or(cursor.since));
+        let down = known.is_some_and(|known| oldest.is_some_and(|oldest| oldest < before(known, OVERLAP)));
+        if !down && next.is_some() {
+            self.top = Top::At { next, newest };
+            return;
+        }
+        self.top = Top::Done { newest };
+        if self.sweep.is_none() {
+            self.sweep = next;
+        }
+    }
+
+    fn take_item(&mut self, item: Item, now: Timestamp) {
+        let key = self.hasher.hash_one(&item.key);
+        if self.seen.contains(&key) || self.handed_out.contains(&key) {
+            return;
+        }
+        let new_since = self.when_new(&item, now);
+        match (item.content, new_since) {
+            (Content::Post(mut post), Some(seen_at)) => {
+                post.seen_at = seen_at;
+                self.posts.push(*post);
+                self.handed_out.insert(key);
+            }
+            (Content::Unreadable, _) => {
+                self.unreadable += 1;
+                self.seen.insert(key);
+            }
+            (Content::Post(_), None) | (Content::Nothing, _) => {
+                self.seen.insert(key);
+            }
+        }
+    }
+
+    /// When a post that was not seen before appeared; `None` for an old one.
+    fn when_new(&self, item: &Item, now: Timestamp) -> Option<Timestamp> {
+        let cursor = self.cursor.as_ref()?;
+        let not_before = cursor.mark.map_or(cursor.since, |mark| cursor.since.max(before(mark, LATE)));
+        if item.written_at >= not_before {
+            return Some(item.written_at);
+        }
+        self.whole.then_some(now)
+    }
+}
+
+fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
