@@ -56,6 +56,13 @@ pub(super) fn usable_config(path: &Path) -> Result<Config, Problem> {
     loaded.config.ok_or_else(Problem::said)
 }
 
+/// Tells one fault of the configuration at `path`, which is a problem that was said then.
+pub(super) fn tell(fault: Fault, path: &Path) -> Problem {
+    let loaded = Loaded { faults: vec![fault], ..config::load(path) };
+    output::note(show(&loaded, Colour::of_stderr()).trim_end());
+    Problem::said()
+}
+
 /// Why a network that is in use has no password, if so.
 fn password_fault(path: &Path, config: &Config) -> Option<Fault> {
     let bluesky = config.bluesky.as_ref()?;

@@ -19,10 +19,10 @@ use crate::cli::output::{self, Problem};
 use crate::cli::render::Colour;
 use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
-use crate::config::Config;
+use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
 use crate::engine::{self, Engine};
-use crate::networks::{Connector, sandbox};
+use crate::networks::{self, Connector, http, sandbox};
 use crate::web;
 
 /// The name of the desk's own account on the sandbox.
@@ -30,6 +30,9 @@ pub(super) const SANDBOX_HANDLE: &str = "desk";
 
 /// The file of the sandbox's posts inside the data folder.
 const SANDBOX_FILE: &str = "sandbox.jsonl";
+
+/// The file inside the data folder that keeps the log-in to Bluesky.
+const BLUESKY_SESSION_FILE: &str = "bluesky-session.json";
 
 pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
@@ -133,13 +136,17 @@ fn connectors(
     Ok(sandbox.into_iter().chain(bluesky(config, path)?).map(Arc::new).collect())
 }
 
-/// The connector to Bluesky, where it is enabled.
+/// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
 pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
-    let _ = path;
-    match &config.bluesky {
-        Some(_) => Err(Problem::unexpected("temporary stub: Bluesky")),
-        None => Ok(None),
-    }
+    let Some(bluesky) = &config.bluesky else { return Ok(None) };
+    let password = secrets::bluesky_password(&bluesky.password, |name| std::env::var(name).ok());
+    let password = password.map_err(|missing| check::tell(missing.fault(path), path))?;
+    reach::make_folder(&config.data)?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let session_file = config.data.join(BLUESKY_SESSION_FILE);
+    let settings =
+        networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file);
+    Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
 }
 
 /// Ctrl-C, and what service managers send.
