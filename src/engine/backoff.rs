@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn desks_that_failed_together_do_not_return_together() {
-        let at = |micros| wait(4, Timestamp::from_microsecond(1_800_000_000_000_000 + micros).unwrap());
+        let at = |micros: i64| wait(4, Timestamp::from_microsecond(1_800_000_000_000_000 + micros).unwrap());
         let waits: std::collections::BTreeSet<Duration> = (0..20).map(at).collect();
         assert!(waits.len() > 10, "{waits:?}");
     }
