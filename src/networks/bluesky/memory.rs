@@ -286,3 +286,247 @@ impl Memory {
 fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Account, AccountId, Anchor, Confidential, Network, Place, Visibility};
+
+    const STARTED: &str = "2026-11-24T10:00:00Z";
+    const PAGE: usize = 5;
+
+    /// The list as a network keeps it, and the process that reads it.
+    struct World {
+        /// Name, the network's time, the time in the record key.
+        list: Vec<(String, Timestamp, Timestamp)>,
+        memory: Memory,
+        stored: Option<String>,
+        now: Timestamp,
+        pages_read: usize,
+        broken: Option<String>,
+    }
+
+    impl World {
+        fn new() -> World {
+            let now = STARTED.parse().unwrap();
+            World {
+                list: Vec::new(),
+                memory: Memory::new(now),
+                stored: None,
+                now,
+                pages_read: 0,
+                broken: None,
+            }
+        }
+
+        fn post(&mut self, name: &str, indexed_at: &str, named_at: &str) {
+            self.list.push((name.to_owned(), indexed_at.parse().unwrap(), named_at.parse().unwrap()));
+            self.list.sort_by_key(|(_, indexed_at, _)| std::cmp::Reverse(*indexed_at));
+        }
+
+        /// Many ordinary posts, a minute apart, the newest at `newest`.
+        fn history(&mut self, count: u32, newest: &str) {
+            let newest: Timestamp = newest.parse().unwrap();
+            for minute in 0..count {
+                let at = before(newest, SignedDuration::from_mins(i64::from(minute))).to_string();
+                self.post(&format!("old {minute}"), &at, &at);
+            }
+        }
+
+        /// One fetch: the names of the posts handed out, and whether there is more.
+        fn fetch(&mut self) -> (Vec<String>, bool) {
+            let batch = self.fetch_uncommitted();
+            self.stored = batch.cursor;
+            (names(&batch.posts), batch.more)
+        }
+
+        fn fetch_uncommitted(&mut self) -> Batch {
+            self.memory.begin(self.stored.as_deref());
+            while let Some(wanted) = self.memory.wanted() {
+                self.pages_read += 1;
+                if self.broken.is_some() && wanted.cursor() == self.broken.as_deref() {
+                    self.memory.failed(&wanted);
+                    break;
+                }
+                let from = wanted.cursor().map_or(0, |cursor| cursor.parse().unwrap());
+                let items = self.list.iter().skip(from).take(PAGE).map(item).collect();
+                let next = (from + PAGE < self.list.len()).then(|| (from + PAGE).to_string());
+                self.memory.take(&wanted, items, next, self.now);
+            }
+            self.memory.hand_out()
+        }
+
+        /// Everything that a number of fetches hand out.
+        fn fetches(&mut self, count: usize) -> Vec<String> {
+            (0..count).flat_map(|_| self.fetch().0).collect()
+        }
+
+        fn restart(&mut self) {
+            self.memory = Memory::new(self.now);
+        }
+    }
+
+    fn names(posts: &[Post]) -> Vec<String> {
+        posts.iter().map(|post| post.place.post.id.clone()).collect()
+    }
+
+    fn item((name, indexed_at, named_at): &(String, Timestamp, Timestamp)) -> Item {
+        let anchor = Anchor { id: name.clone(), revision: None };
+        let post = Post {
+            place: Place::top(Network::Bluesky, anchor),
+            author: Account {
+                id: AccountId::new(Network::Bluesky, "did:plc:ann"),
+                handle: "ann.test".to_owned(),
+                bot: false,
+            },
+            text: Confidential::new("why?"),
+            addressed: true,
+            mentions: Vec::new(),
+            visibility: Visibility::Public,
+            in_reply_to: None,
+            language: None,
+            seen_at: *indexed_at,
+        };
+        Item {
+            key: name.clone(),
+            indexed_at: Some(*indexed_at),
+            written_at: *indexed_at.max(named_at),
+            content: Content::Post(Box::new(post)),
+        }
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn a_new_desk_answers_nothing_old() {
+        let mut world = World::new();
+        world.history(40, "2026-11-24T09:59:59Z");
+        assert_eq!(world.fetches(20), NOTHING);
+        world.post("new", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+        assert_eq!(world.fetches(1), ["new"]);
+        assert_eq!(world.fetches(20), NOTHING);
+    }
+
+    #[test]
+    fn posts_come_oldest_first_and_once() {
+        let mut world = World::new();
+        world.fetch();
+        world.post("b", "2026-11-24T10:00:02Z", "2026-11-24T10:00:02Z");
+        world.post("a", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+        assert_eq!(world.fetch(), (vec!["a".to_owned(), "b".to_owned()], false));
+        assert_eq!(world.fetches(3), NOTHING);
+    }
+
+    #[test]
+    fn a_batch_that_was_not_committed_is_handed_out_again() {
+        let mut world = World::new();
+        world.fetch();
+        world.post("a", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+        assert_eq!(names(&world.fetch_uncommitted().posts), ["a"]);
+        assert_eq!(names(&world.fetch_uncommitted().posts), ["a"]);
+        assert_eq!(world.fetches(2), ["a"]);
+    }
+
+    #[test]
+    fn a_back_dated_post_is_found_at_the_end_of_the_list() {
+        let mut world = World::new();
+        world.history(12, "2026-11-24T09:59:59Z");
+        world.fetches(10);
+        world.post("by its key", "2020-01-01T00:00:00Z", "2026-11-24T10:30:00Z");
+        assert_eq!(world.fetches(10), ["by its key"]);
+        world.post("by memory", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z");
+        assert_eq!(world.fetches(10), ["by memory"]);
+        world.restart();
+        world.post("while it was away", "2020-01-01T00:00:00Z", "2026-11-24T10:40:00Z");
+        let found = world.fetches(10);
+        assert!(found.contains(&"while it was away".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn a_restart_brings_back_only_the_last_days() {
+        let mut world = World::new();
+        world.fetch();
+        world.post("old", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+        world.fetches(2);
+        world.post("new", "2026-12-24T10:00:01Z", "2026-12-24T10:00:01Z");
+        world.now = "2026-12-24T10:00:02Z".parse().unwrap();
+        world.fetches(2);
+        world.restart();
+        assert_eq!(world.fetches(5), ["new"], "the caller has seen it; the older one it may have forgotten");
+    }
+
+    #[test]
+    fn everything_of_a_long_absence_is_found() {
+        let mut world = World::new();
+        world.fetch();
+        world.post("known", "2026-11-24T10:00:00Z", "2026-11-24T10:00:00Z");
+        world.fetches(2);
+        world.restart();
+        world.history(500, "2026-12-24T10:00:00Z");
+        world.now = "2026-12-24T10:00:01Z".parse().unwrap();
+        let mut found = Vec::new();
+        while {
+            let (names, more) = world.fetch();
+            found.extend(names);
+            more
+        } {}
+        assert!(found.len() >= 500, "{}", found.len());
+        assert_eq!(world.fetches(150), NOTHING);
+    }
+
+    #[test]
+    fn a_crash_in_the_middle_of_a_long_catch_up_loses_nothing() {
+        let mut world = World::new();
+        world.fetch();
+        world.history(500, "2026-12-24T10:00:00Z");
+        world.now = "2026-12-24T10:00:01Z".parse().unwrap();
+        let (first, more) = world.fetch();
+        assert!(more && first.len() == TOP_PAGES_MAX * PAGE);
+        world.restart();
+        let mut found = first;
+        while {
+            let (names, more) = world.fetch();
+            found.extend(names);
+            more
+        } {}
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 500);
+    }
+
+    #[test]
+    fn a_long_list_costs_little_each_time() {
+        let mut world = World::new();
+        world.history(500, "2026-11-24T09:00:00Z");
+        world.fetches(100);
+        world.pages_read = 0;
+        world.fetches(10);
+        // Four pages reach below the overlap here, where a page holds five minutes.
+        assert!(world.pages_read <= 10 * (4 + SWEEP_PAGES_MAX), "{}", world.pages_read);
+    }
+
+    #[test]
+    fn a_page_that_never_heals_stops_nothing() {
+        let mut world = World::new();
+        world.history(40, "2026-11-24T09:00:00Z");
+        world.broken = Some("15".to_owned());
+        world.fetches(5);
+        world.post("new", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+        assert_eq!(world.fetches(5), ["new"]);
+        world.broken = None;
+        world.post("late", "2020-01-01T00:00:00Z", "2026-11-24T10:30:00Z");
+        assert_eq!(world.fetches(10), ["late"]);
+    }
+
+    #[test]
+    fn a_cursor_of_any_shape_is_survived() {
+        for stored in ["", "{}", "null", "[]", "{\"since\":7}", "2026-11-24T10:00:00Z"] {
+            let mut world = World::new();
+            world.history(3, "2026-11-24T09:00:00Z");
+            world.stored = Some(stored.to_owned());
+            assert_eq!(world.fetches(2), NOTHING, "{stored}");
+            world.post("new", "2026-11-24T10:00:01Z", "2026-11-24T10:00:01Z");
+            assert_eq!(world.fetches(2), ["new"], "{stored}");
+        }
+    }
+}
