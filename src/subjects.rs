@@ -194,7 +194,8 @@ pub struct RankedSubject {
     pub id: SubjectId,
     /// The sum of the weights of its matched terms.
     pub score: f64,
-    /// From 0 to 1: the score's share of all scores, with something left for "none of these".
+    /// From 0 to 1: how much this subject's score stands out among all, with something left for "none
+    /// of these".
     pub confidence: f64,
 }
 

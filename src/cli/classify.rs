@@ -43,14 +43,15 @@ pub struct ClassifyArgs {
 ///
 /// # Errors
 ///
-/// Where standard input or output fails. Faults of the rules are told on `err`.
+/// Where standard input or output fails. Faults of the rules are told on `err`, in `colour`.
 pub fn classify(
     args: &ClassifyArgs,
     input: &mut dyn BufRead,
     out: &mut dyn Write,
     err: &mut dyn Write,
+    colour: Colour,
 ) -> anyhow::Result<Exit> {
-    let Some(subjects) = subjects_of(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
+    let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
     let mut desk = Shower { reader: subjects.reader(), subjects: &subjects, args, is_first: true };
     for text in &args.texts {
         let shown = if text == "-" { desk.lines(input, out) } else { desk.text(text, out) };
@@ -74,12 +75,11 @@ pub(crate) fn rule_files(dir: &Path, err: &mut dyn Write) -> io::Result<Option<V
         Ok(files) if !files.is_empty() => return Ok(Some(files)),
         Ok(_) => (
             format!("there are no rule files in {}", dir.display()),
-            "a rule file ends in `.toml`; name another directory with `--rules DIR`",
+            "the name of a rule file ends in `.toml`",
         ),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (
-            format!("there is no directory {}", dir.display()),
-            "name the directory of your rule files with `--rules DIR`",
-        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (format!("there is no directory {}", dir.display()), "give the directory of your rule files")
+        }
         Err(error) => (format!("cannot read {error}"), "look at its permissions"),
     };
     writeln!(err, "error: {what}\nhint: {hint}")?;
@@ -87,12 +87,12 @@ pub(crate) fn rule_files(dir: &Path, err: &mut dyn Write) -> io::Result<Option<V
 }
 
 /// The subjects of a directory of rules. Faults are told; whatever can be used is used.
-pub(crate) fn subjects_of(dir: &Path, err: &mut dyn Write) -> io::Result<Option<Subjects>> {
+pub(crate) fn subjects_of(dir: &Path, err: &mut dyn Write, colour: Colour) -> io::Result<Option<Subjects>> {
     let Some(files) = rule_files(dir, err)? else { return Ok(None) };
     let (subjects, mut faults) = Subjects::compile(&files);
     faults.retain(|fault| fault.severity == Severity::Error);
     let sources = |name: &str| source_of(&files, name);
-    write!(err, "{}", render::faults(&faults, sources, Lines::Shown, Colour::of_stderr()))?;
+    write!(err, "{}", render::faults(&faults, sources, Lines::Shown, colour))?;
     if subjects.iter().next().is_none() {
         writeln!(err, "error: none of the rule files in {} can be used", dir.display())?;
         return Ok(None);
@@ -188,7 +188,7 @@ fn explain(subjects: &Subjects, text: &str, found: &Classification) -> String {
         ));
         for term in found.matched.iter().filter(|term| term.subject == ranked.id) {
             let words = text.get(term.start..term.end).unwrap_or_default();
-            let words = words.escape_debug();
+            let words = render::visible(words);
             shown.push_str(&format!("    {:+}  {}  in \"{words}\"\n", term.weight, term.term));
         }
     }
@@ -210,7 +210,7 @@ mod tests {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
         let args = ClassifyArgs { texts, rules: dir.path().to_owned(), language: None, json };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = classify(&args, &mut input.as_bytes(), &mut out, &mut err).unwrap();
+        let exit = classify(&args, &mut input.as_bytes(), &mut out, &mut err, Colour::Plain).unwrap();
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -218,9 +218,7 @@ mod tests {
     fn json_is_as_documented() {
         let (exit, out, err) = run(&["Über the Ottomans"], "", true);
         assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
-        insta::assert_snapshot!(out, @r#"
-        {"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}]}
-        "#);
+        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6923076923076923}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}]}"#);
     }
 
     #[test]
@@ -228,20 +226,20 @@ mod tests {
         let texts = ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar"];
         insta::assert_snapshot!(run(&texts, "", false).1, @r##"
         History (history)
-          history                  score 4, confidence 0.44
+          history                  score 4, confidence 0.55
             +3  ottoman*  in "Ottoman"
             +1  king  in "king"
-          music                    score 3, confidence 0.33
+          music                    score 3, confidence 0.31
             +3  guitar  in "guitar"
 
         General desk (general): too little evidence
-          history                  score 1, confidence 0.33
+          history                  score 1, confidence 0.20
             +1  king  in "king"
 
         General desk (general): no term of any subject
 
         History (history)
-          history                  score 3, confidence 0.60
+          history                  score 3, confidence 0.69
             +3  world war  in "#WorldWar"
         "##);
     }
@@ -261,10 +259,13 @@ mod tests {
         let rules = PathBuf::from("no/such/rules");
         let args = ClassifyArgs { texts: vec!["x".to_owned()], rules, language: None, json: false };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        assert_eq!(classify(&args, &mut io::empty(), &mut out, &mut err).unwrap(), Exit::InputAtFault);
+        assert_eq!(
+            classify(&args, &mut io::empty(), &mut out, &mut err, Colour::Plain).unwrap(),
+            Exit::InputAtFault
+        );
         insta::assert_snapshot!(String::from_utf8(err).unwrap(), @r#"
         error: there is no directory no/such/rules
-        hint: name the directory of your rule files with `--rules DIR`
+        hint: give the directory of your rule files
         "#);
     }
 }

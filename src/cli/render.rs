@@ -88,6 +88,12 @@ pub fn faults<'s>(
     shown
 }
 
+/// A text for a terminal on one line: what would move the cursor is shown as an escape.
+pub fn visible(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
 /// A fault for programs, with its place as people count it.
 #[derive(Debug, Serialize)]
 pub struct FaultRow<'a> {

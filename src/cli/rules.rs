@@ -81,11 +81,16 @@ pub struct EvalArgs {
 /// # Errors
 ///
 /// Where output fails.
-pub fn rules(args: &RulesArgs, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+pub fn rules(
+    args: &RulesArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    colour: Colour,
+) -> anyhow::Result<Exit> {
     let exit = match &args.command {
-        RulesCommand::Test(args) => test(args, out, err),
-        RulesCommand::Lint(args) => lint(args, out, err),
-        RulesCommand::Eval(args) => eval(args, out, err),
+        RulesCommand::Test(args) => test(args, out, err, colour),
+        RulesCommand::Lint(args) => lint(args, out, err, colour),
+        RulesCommand::Eval(args) => eval(args, out, err, colour),
     };
     match exit {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
@@ -139,11 +144,11 @@ struct TestFailure<'a> {
     line: Option<usize>,
 }
 
-fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
+fn test(args: &TestArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
     let Some(files) = rule_files(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
     let (_, mut faults) = Subjects::compile(&files);
     faults.retain(|fault| fault.severity == Severity::Error);
-    show(&faults, &files, err)?;
+    show(&faults, &files, err, colour)?;
     let tested = subjects::test(&files);
     let count = |verdict| tested.iter().filter(|tested| tested.verdict == verdict).count();
     let report = TestReport {
@@ -196,7 +201,7 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
 fn told(failure: &TestFailure<'_>) -> String {
     let TestFailure { verdict, subject, text, chosen, file, line } = failure;
     let place = line.map_or_else(|| (*file).to_owned(), |line| format!("{file}:{line}"));
-    let text = text.escape_debug();
+    let text = render::visible(text);
     let chosen: Vec<&str> = chosen.iter().map(|id| id.as_str()).collect();
     let chosen = if chosen.is_empty() { "the general desk".to_owned() } else { chosen.join(", ") };
     format!("{verdict:<8} {subject}: \"{text}\"\n         goes to {chosen}  ({place})")
@@ -211,7 +216,7 @@ struct LintReport<'a> {
     faults: Vec<FaultRow<'a>>,
 }
 
-fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
+fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
     let Some(files) = rule_files(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
     let faults = subjects::lint(&files);
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
@@ -222,15 +227,15 @@ fn lint(args: &LintArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result
         serde_json::to_writer(&mut *out, &report)?;
         writeln!(out)?;
     } else {
-        show(&faults, &files, err)?;
+        show(&faults, &files, err, colour)?;
         writeln!(out, "{} rule files: {errors} errors, {warnings} warnings", files.len())?;
     }
     Ok(if errors == 0 { Exit::Fine } else { Exit::InputAtFault })
 }
 
-fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write) -> io::Result<()> {
+fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write, colour: Colour) -> io::Result<()> {
     let source = |name: &str| source_of(files, name);
-    write!(err, "{}", render::faults(faults, source, Lines::Shown, Colour::of_stderr()))
+    write!(err, "{}", render::faults(faults, source, Lines::Shown, colour))
 }
 
 /// The result of `rules eval` for programs.
@@ -246,8 +251,8 @@ struct EvalReport<'a> {
     per_subject: &'a BTreeMap<SubjectId, SubjectEvaluation>,
 }
 
-fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
-    let Some(subjects) = subjects_of(&args.rules, err)? else { return Ok(Exit::InputAtFault) };
+fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
+    let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
     let path = args.file.display();
     let rows = match File::open(&args.file).and_then(|file| Rows::read(&mut BufReader::new(file), &subjects))
     {
@@ -267,7 +272,7 @@ fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result
         writeln!(
             err,
             "warning: {path}: {count} rows of `{}`, which has no rules, are left out",
-            id.escape_debug()
+            render::visible(id)
         )?;
     }
     if rows.good.is_empty() {
@@ -380,7 +385,7 @@ yes = "When did the Ottoman Empire fall?"
 [[example]]
 yes = "Who was the first king?"
 [[example]]
-yes = "Who sold a guitar to the king?"
+yes = "Who sold the king's guitar?"
 [[example]]
 no = "A game about the world war"
 [[example]]
@@ -401,7 +406,7 @@ strong = ["guitar", "world war"]
     /// Runs a command and answers with its exit, and its output with the directory called `DIR`.
     fn run(dir: &Path, command: RulesCommand) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = rules(&RulesArgs { command }, &mut out, &mut err).unwrap();
+        let exit = rules(&RulesArgs { command }, &mut out, &mut err, Colour::Plain).unwrap();
         let plain = |bytes| String::from_utf8(bytes).unwrap().replace(dir.to_str().unwrap(), "DIR");
         (exit, plain(out), plain(err))
     }
@@ -418,15 +423,13 @@ strong = ["guitar", "world war"]
         insta::assert_snapshot!(out, @r#"
         missing  history: "Who was the first king?"
                  goes to the general desk  (DIR/history.toml:9)
-        wrong    history: "Who sold a guitar to the king?"
+        wrong    history: "Who sold the king's guitar?"
                  goes to music  (DIR/history.toml:11)
         noisy    history: "A game about the world war"
                  goes to history, music  (DIR/history.toml:13)
         2 of 5 examples are right; 1 missing, 1 noisy, 1 wrong
         "#);
-        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"
-        {"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold a guitar to the king?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}
-        "#);
+        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
     }
 
     #[test]
@@ -529,9 +532,7 @@ strong = ["guitar", "world war"]
         warning: DIR/rows.tsv: 1 rows of `art`, which has no rules, are left out
         "#);
         let seconds = regex::Regex::new(r#""seconds":[^,]+"#).unwrap();
-        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"
-        {"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}
-        "#);
+        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}"#);
         assert!(eval(false).1.contains("4 texts in"), "people get a table");
     }
 

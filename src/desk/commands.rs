@@ -448,3 +448,182 @@ fn slips(from: &str, to: &str) -> usize {
     }
     row[to.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subjects::RuleFile;
+
+    fn subjects() -> Subjects {
+        let rules = [
+            ("history", "History"),
+            ("law", "Law and patents"),
+            ("arts_design", "Art, design and photography"),
+        ];
+        let file = |(id, name): &(&str, &str)| RuleFile {
+            name: format!("{id}.toml"),
+            text: format!("id = \"{id}\"\nname = \"{name}\"\nstrong = [\"{id}\"]").into_bytes(),
+        };
+        Subjects::compile(&rules.iter().map(file).collect::<Vec<_>>()).0
+    }
+
+    fn ids(names: &[&str]) -> Vec<SubjectId> {
+        names.iter().map(|name| SubjectId::new(*name)).collect()
+    }
+
+    #[track_caller]
+    fn check(speaker: Speaker, text: &str, expected: Said) {
+        assert_eq!(read(text, speaker, &subjects()).said, expected, "{speaker:?}: {text}");
+    }
+
+    #[test]
+    fn commands_are_read_in_any_case_with_any_punctuation() {
+        use Said::*;
+        use Speaker::Anyone;
+        for (text, expected) in [
+            ("help", Help),
+            ("HELP!", Help),
+            ("  Stop. ", Stop),
+            ("“stop”", Stop),
+            ("Please stop", Stop),
+            ("Forget me, please", ForgetMe),
+            ("never mind", Cancel),
+            ("I'm back!", Back),
+            ("I’m back!", Back),
+            ("Leave.", Leave),
+            ("my questions?", MyQuestions),
+            ("Thanks!", Thanks),
+            ("thank you so much", Thanks),
+            ("join history", Join(ids(&["history"]))),
+            ("Join: history, law", Join(ids(&["history", "law"]))),
+            ("join #history and law.", Join(ids(&["history", "law"]))),
+            ("join history & history", Join(ids(&["history"]))),
+            ("join art, design and photography", Join(ids(&["arts_design"]))),
+            ("join everything", Join(ids(&["general"]))),
+            ("languages en, de", Languages(vec!["en".into(), "de".into()])),
+            ("Languages: German and English", Languages(vec!["de".into(), "en".into()])),
+            ("limit 2", Limit(2)),
+            ("Limit: 2.", Limit(2)),
+            ("pause", Pause(None)),
+            ("pause 3 days", Pause(Some(SignedDuration::from_hours(72)))),
+            ("Pause for a week!", Pause(Some(SignedDuration::from_hours(168)))),
+            ("status K7Q4", Status),
+        ] {
+            check(Anyone, text, expected);
+        }
+    }
+
+    #[test]
+    fn a_question_may_begin_with_a_commands_word() {
+        for text in [
+            "Stop motion: who invented it?",
+            "Help me find my grandmother's birth certificate",
+            "Join or die: who drew that cartoon?",
+            "Hours of daylight in Tromsø in December?",
+            "Languages spoken in Peru before 1500?",
+            "Limit of sin(x)/x as x goes to zero?",
+            "Pause buttons on early tape recorders, who made the first one",
+            "Leave it to Beaver: where was it filmed?",
+            "Back to the Future: which year did it come out?",
+            "Status of women in Ancient Egypt",
+            "Ask Jeeves: what became of it?",
+            "Refer me to a good book on bees please",
+            "Thanks to whom do we owe the paperclip?",
+            "Questions about the origin of the tango, where do I look",
+        ] {
+            check(Speaker::Anyone, text, Said::Words);
+        }
+    }
+
+    #[test]
+    fn on_an_invitation_plain_words_are_the_answer() {
+        use Said::*;
+        for (text, expected) in [
+            ("Claim", Claim),
+            ("I'll take it!", Claim),
+            ("claim, I know this one", Claim),
+            ("pass", Pass),
+            ("Pass, sorry, not my field", Pass),
+            ("Passenger lists are at the National Archives.", Words),
+            ("Pass of Thermopylae, 480 BC", Words),
+            ("Claims of that kind are heard by the county court.", Words),
+            ("ask: which county?", Ask("which county?".into())),
+            ("Ask which county?", Ask("which county?".into())),
+            ("ask:", Mistaken(Mistake::AskWhat)),
+            ("also: see volume 2", Also("see volume 2".into())),
+            ("Also see volume 2.", Words),
+            ("refer to law", ReferToSubject(SubjectId::new("law"))),
+            ("Refer to @Otto.example", ReferToPerson("otto.example".into())),
+            ("refer", Mistaken(Mistake::ReferWhom)),
+            ("Refer to the third edition of the handbook of chemistry and physics, table 4.", Words),
+            ("done", Done),
+            ("1922", Words),
+            ("thanks!", Thanks),
+        ] {
+            check(Speaker::Invited, text, expected);
+        }
+    }
+
+    #[test]
+    fn below_their_question_patrons_add_to_it_or_give_thanks() {
+        use Said::*;
+        for (text, expected) in [
+            ("It was about 1850.", Words),
+            ("perfect, thanks a lot", Thanks),
+            ("Thanks, but which edition?", Words),
+            ("hello", Words),
+            ("status", Status),
+            ("ask: me anything", Words),
+        ] {
+            check(Speaker::Patron, text, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_surely_a_mistake_says_what_was_not_understood() {
+        use Said::Mistaken;
+        let unknown = |words: &str| Mistake::UnknownSubject { words: words.into(), closest: None };
+        for (text, expected) in [
+            ("join", Mistake::JoinWhat),
+            ("join zzzzzzzz", unknown("zzzzzzzz")),
+            ("limit many", Mistake::Limit),
+            ("limit 0", Mistake::Limit),
+            ("limit 99999999999999", Mistake::Limit),
+            ("pause for ages", Mistake::Pause),
+            ("pause 900 months", Mistake::Pause),
+            ("languages klingon", Mistake::Languages),
+            ("stauts", Mistake::Word { closest: Some("status") }),
+            ("my qestions", Mistake::Word { closest: Some("my questions") }),
+            ("xyzzy", Mistake::Word { closest: None }),
+        ] {
+            check(Speaker::Anyone, text, Mistaken(expected));
+        }
+        let many = (0..500).map(|turn| format!("subject{turn}")).collect::<Vec<_>>().join(", ");
+        check(Speaker::Anyone, &format!("join history, {many}"), Mistaken(Mistake::TooManySubjects));
+    }
+
+    #[test]
+    fn nothing_and_greetings_are_no_question() {
+        for text in ["", "   ", "!!!", "🙂", "\u{200b}\u{202e}", "Hi there!", "good morning"] {
+            check(Speaker::Anyone, text, Said::Nothing);
+        }
+    }
+
+    #[test]
+    fn the_code_names_the_question() {
+        let named = |text: &str| read(text, Speaker::Anyone, &subjects()).code.map(|code| code.to_string());
+        assert_eq!(named("cancel k7q4"), Some("K7Q4".into()));
+        assert_eq!(named("claim #K7Q4!"), Some("K7Q4".into()));
+        assert_eq!(named("cancel it"), None);
+        assert_eq!(named("The shelf mark is f4g3, in the old catalogue of manuscripts of the abbey"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_fails(text in "\\PC{0,80}", word in proptest::sample::select(vec!["join ", "hours ", "refer to ", "ask:", "also:", "pause ", ""])) {
+            for speaker in [Speaker::Patron, Speaker::Invited, Speaker::Anyone] {
+                read(&format!("{word}{text}"), speaker, &Subjects::default());
+            }
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, State, Why};
-use crate::desk::routing::{self, Candidate, Circumstances, Found};
+use crate::desk::routing::{self, Availability, Candidate, Circumstances, Found};
 use crate::desk::step::Outcome;
 use crate::desk::wording::{self, Search};
 use crate::subjects::SubjectId;
@@ -69,8 +69,10 @@ pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, count: usize) -> Sear
         return Search::NobodyYet;
     };
     let found = find(draft, &question);
+    // One circle at a time: nobody of a wider one is bothered while somebody nearer may be asked.
+    let nearest = found.ready.first().map(|candidate| candidate.rung);
     let mut asked = 0;
-    for candidate in &found.ready {
+    for candidate in found.ready.iter().filter(|candidate| Some(candidate.rung) == nearest) {
         if asked == count {
             break;
         }
@@ -156,12 +158,44 @@ pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fa
     let was_owner = draft.question(code).and_then(Question::owner) == Some(&librarian.id);
     set_fate(draft, code, &librarian.id, fate);
     draft.relieve(librarian, code);
-    if was_owner && draft.apply(code, Event::Release) {
-        seek(draft, code);
+    if was_owner {
+        if draft.apply(code, Event::Release) {
+            open_again(draft, code, &librarian.id);
+            seek(draft, code);
+        } else {
+            // It was answered already. What the patron may still write is a new question then.
+            close(draft, code, "Closed: its librarian let it go after answering");
+        }
         return;
     }
     let waiting = waiting_invitations(draft, code);
     ask_more_if_seeking(draft, code, draft.view.settings.invite_at_once.saturating_sub(waiting));
+}
+
+/// Tells those whose invitation lapsed because somebody else had the question that it is open again:
+/// nobody is asked twice, but who was asked may still answer.
+fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
+    let Some(question) = draft.question(code).cloned() else { return };
+    let lapsed = question.invitations.iter().filter(|invitation| invitation.fate == Fate::Lapsed);
+    for invitation in lapsed.filter(|invitation| invitation.librarian.id != *former_owner) {
+        let account = &invitation.librarian;
+        let is_free = draft.person(&account.id).is_some_and(|person| {
+            let as_if_not_asked = Question { invitations: Vec::new(), ..question.clone() };
+            let librarian = person.librarian.as_ref();
+            librarian.is_some_and(|librarian| {
+                let around = circumstances(draft);
+                routing::availability(&as_if_not_asked, person, librarian, &around) == Availability::Ready
+            })
+        });
+        if !is_free {
+            continue;
+        }
+        set_fate(draft, code, &account.id, Fate::Waiting);
+        if let Some(entry) = draft.person_mut(account).librarian.as_mut() {
+            entry.open.insert(code.clone());
+        }
+        let _ = draft.to_librarian(code, &account.id, Purpose::Notice, None, wording::open_again(code));
+    }
 }
 
 fn ask_more_if_seeking(draft: &mut Draft<'_>, code: &Code, count: usize) {

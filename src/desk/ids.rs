@@ -143,3 +143,38 @@ impl fmt::Display for LetterId {
 fn hex(digest: &[u8], bytes: usize) -> String {
     digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_read_as_people_write_them() {
+        for text in ["K7Q4", "k7q4", "#K7Q4", " k7q4 "] {
+            assert_eq!(Code::parse(text).map(String::from), Some("K7Q4".into()), "{text}");
+        }
+        for text in
+            ["", "K7Q", "K7Q44", "7KQ4", "KKQQ", "A7Q4", "K0Q1", "K7Q4 more", "Ｋ7Q4", "K7Q4K7Q4K7Q4K7"]
+        {
+            assert_eq!(Code::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn codes_and_letters_follow_from_their_input() {
+        let input = InputId::new("post", "p1");
+        let codes = || Code::candidates(&input).map(String::from).collect::<Vec<_>>();
+        assert_eq!(codes(), codes());
+        assert_eq!(codes().first().map(String::len), Some(4));
+        assert_eq!(codes().last().map(String::len), Some(12));
+        assert!(codes().iter().all(|code| Code::parse(code).is_some()));
+        assert_ne!(LetterId::derive(&input, 0), LetterId::derive(&input, 1));
+        assert_eq!(LetterId::derive(&input, 0), LetterId::derive(&InputId::new("post", "p1"), 0));
+    }
+
+    #[test]
+    fn promise_7_an_input_id_does_not_name_its_author() {
+        let post = PostId::new(crate::desk::post::Network::Bluesky, "at://did:plc:ann/app.bsky.feed.post/1");
+        assert!(!InputId::of_post(&post).as_str().contains("ann"));
+    }
+}

@@ -68,6 +68,9 @@ pub(crate) fn pass(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     if draft.question(code).is_some_and(|question| question.state.is_final()) {
         return too_late(draft, code, &author.id);
     }
+    if is_owner(draft, code, &author.id) && is_answered(draft, code) {
+        return done(draft, spoken, code);
+    }
     draft.note(code, "A librarian passed");
     say(draft, code, &author.id, wording::passed(code));
     let was_claimed = is_owner(draft, code, &author.id);
@@ -141,7 +144,7 @@ pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     if !is_owner(draft, code, author) {
         return too_late(draft, code, author);
     }
-    if !draft.question(code).is_some_and(|question| matches!(question.state, State::Answered { .. })) {
+    if !is_answered(draft, code) {
         say(draft, code, author, wording::not_answered_yet(code));
         return Outcome::Helped;
     }
@@ -219,8 +222,9 @@ pub(crate) fn refer_to_subject(
     let name = escalation::subject_name(draft, subject);
     if let Some(question) = draft.question_mut(code) {
         question.subjects.retain(|found| found.subject != *subject);
-        let because = vec!["a librarian's referral".to_owned()];
-        question.subjects.insert(0, FoundSubject { subject: subject.clone(), confidence: 1.0, because });
+        // A librarian's word is all the evidence there needs to be; no term of the rules stands for it.
+        let referred = FoundSubject { subject: subject.clone(), confidence: 1.0, because: Vec::new() };
+        question.subjects.insert(0, referred);
         question.rung = Rung::Specialists;
     }
     draft.note(code, format!("Referred to {subject}"));
@@ -263,6 +267,10 @@ fn too_late(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> Outcom
 
 fn is_owner(draft: &Draft<'_>, code: &Code, librarian: &AccountId) -> bool {
     draft.question(code).and_then(Question::owner) == Some(librarian)
+}
+
+fn is_answered(draft: &Draft<'_>, code: &Code) -> bool {
+    draft.question(code).is_some_and(|question| matches!(question.state, State::Answered { .. }))
 }
 
 /// Makes the librarian the owner. `false` where somebody else is, or the question is over.

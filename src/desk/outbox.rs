@@ -130,3 +130,81 @@ pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&P
         (Some(_), Some(_)) | (None, _) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::desk::post::{AccountId, Network};
+
+    const SMALL: TextLimits = TextLimits { graphemes_max: 60, bytes_max: 600 };
+
+    fn ann() -> Account {
+        Account {
+            id: AccountId::new(Network::Bluesky, "did:plc:ann"),
+            handle: "ann.example".into(),
+            bot: false,
+        }
+    }
+
+    fn texts(body: &str) -> Vec<String> {
+        parts(&ann(), body, SMALL).into_iter().map(|part| part.text).collect()
+    }
+
+    #[test]
+    fn a_text_that_fits_is_one_post() {
+        assert_eq!(texts("In 1922."), ["@ann.example In 1922."]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_the_end_of_a_sentence_or_word() {
+        let body = "The sultanate was abolished in 1922. The caliph stayed until 1924. Then he left for Switzerland and never returned.";
+        insta::assert_snapshot!(texts(body).join("\n"), @r"
+        @ann.example The sultanate was abolished in 1922. (1/3)
+        The caliph stayed until 1924. (2/3)
+        Then he left for Switzerland and never returned. (3/3)
+        ");
+    }
+
+    #[test]
+    fn only_the_first_post_mentions_its_addressee() {
+        let parts = parts(&ann(), &"word ".repeat(50), SMALL);
+        assert!(parts.len() > 1);
+        for (at, part) in parts.iter().enumerate() {
+            let mentioned: Vec<&str> =
+                part.mentions.iter().map(|found| part.text.get(found.start..found.end).unwrap()).collect();
+            assert_eq!(mentioned, if at == 0 { vec!["@ann.example"] } else { vec![] });
+        }
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut_and_says_so() {
+        let parts = texts(&"word ".repeat(5_000));
+        assert_eq!(parts.len(), PARTS_MAX);
+        assert!(parts.last().unwrap().contains("[…]"));
+    }
+
+    #[test]
+    fn mentions_in_relayed_words_are_defused() {
+        assert_eq!(defused("ask @museum or ＠museum"), "ask @\u{200B}museum or ＠\u{200B}museum");
+    }
+
+    proptest! {
+        /// Nothing is lost and every part fits, whatever the text is made of.
+        #[test]
+        fn every_part_fits_and_nothing_is_lost(body in "(\\PC|[ .\n]|👨‍👩‍👧‍👦|e\u{301}{0,700}){1,120}") {
+            let parts = parts(&ann(), &body, SMALL);
+            for part in &parts {
+                prop_assert!(fits(&part.text, SMALL), "{} bytes", part.text.len());
+            }
+            let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
+            if parts.len() < PARTS_MAX {
+                let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+                let numbers = if parts.len() > 1 { parts.len() } else { 0 };
+                let without_numbers = (1..=numbers).fold(whole, |text, at| text.replacen(&format!(" ({at}/{numbers})"), "", 1));
+                prop_assert_eq!(bare(&without_numbers), bare(&format!("@ann.example {body}")));
+            }
+        }
+    }
+}

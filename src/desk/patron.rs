@@ -183,9 +183,12 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     };
     let body = wording::thanks_relayed(&code, &outbox::defused(post.text.reveal()));
     let source = Some((&post.author.id, post.visibility));
+    if let Some(question) = draft.question_mut(&code) {
+        question.place = post.place.clone();
+    }
     if matches!(draft.to_librarian(&code, &owner, Purpose::Thanks, source, body), Written::Yes(_)) {
         draft.note(&code, "Thanks passed on to the librarian");
-        draft.reply(post, Purpose::Reply, wording::thanks_from_patron());
+        let _ = draft.to_patron(&code, Purpose::Notice, None, wording::thanks_from_patron());
     }
     Outcome::Thanked
 }

@@ -305,3 +305,62 @@ impl fmt::Display for Rung {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::post::Network;
+
+    fn who(name: &str) -> AccountId {
+        AccountId::new(Network::Sandbox, name)
+    }
+
+    /// The whole table: what each event makes of each state; `·` where it is not possible.
+    #[test]
+    fn the_table_of_legal_transitions() {
+        let (clio, otto) = (who("clio"), who("otto"));
+        let by = || clio.clone();
+        let states = [
+            State::Seeking,
+            State::Claimed { by: by() },
+            State::Interview { by: by() },
+            State::Answered { by: by() },
+            State::Closed,
+            State::Unanswered,
+            State::Withdrawn,
+        ];
+        let events = [
+            ("claim", Event::Claim { by: by() }),
+            ("release", Event::Release),
+            ("ask", Event::Ask),
+            ("reply", Event::Reply),
+            ("answer", Event::Answer { by: by() }),
+            ("other's answer", Event::Answer { by: otto }),
+            ("close", Event::Close),
+            ("give up", Event::GiveUp),
+            ("withdraw", Event::Withdraw),
+        ];
+        let mut table = String::new();
+        for (name, event) in &events {
+            let after =
+                states.iter().map(|state| state.after(event.clone()).map_or("·", |state| state.word()));
+            table.push_str(&format!(
+                "{name:15}{}\n",
+                after.map(|word| format!("{word:11}")).collect::<String>().trim_end()
+            ));
+        }
+        let head: String = states.iter().map(|state| format!("{:11}", state.word())).collect();
+        insta::assert_snapshot!(format!("{:15}{}\n{table}", "", head.trim_end()), @r"
+                       seeking    claimed    interview  answered   closed     unanswered withdrawn
+        claim          claimed    ·          ·          ·          ·          claimed    ·
+        release        ·          seeking    seeking    ·          ·          ·          ·
+        ask            ·          interview  interview  interview  ·          ·          ·
+        reply          ·          ·          claimed    ·          ·          ·          ·
+        answer         answered   answered   answered   answered   ·          answered   ·
+        other's answer answered   ·          ·          ·          ·          answered   ·
+        close          withdrawn  closed     closed     closed     ·          ·          ·
+        give up        unanswered ·          ·          ·          ·          ·          ·
+        withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·
+        ");
+    }
+}

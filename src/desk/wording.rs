@@ -32,7 +32,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
         Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
         Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
         Search::Later(at) => {
-            format!("Nobody who knows about this is on duty just now; I'll ask from {}", moment(*at))
+            format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at))
         }
         Search::NobodyYet => {
             format!("No librarian here takes such questions yet; I'll keep looking for {give_up}")
@@ -46,7 +46,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
 pub fn invitation(code: &Code, from: &str, subjects: &str, why: &str, text: &str) -> String {
     format!(
         "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\nYour reply goes back as the answer. \
-         Or reply: claim · pass · ask: … · refer to … \n({why})"
+         Or reply: claim · pass · ask: … · refer to …\n({why})"
     )
 }
 
@@ -56,7 +56,7 @@ pub fn why_subject(subject: &str, terms: &[String]) -> String {
         return format!("You're asked because you joined {subject}.");
     }
     let terms: Vec<String> = terms.iter().take(3).map(|term| format!("“{term}”")).collect();
-    format!("You're asked because you joined {subject}; it matched {}.", terms.join(", "))
+    format!("You're asked because you joined {subject}; the question has {}.", terms.join(", "))
 }
 
 pub fn why_parent(subject: &str) -> String {
@@ -208,6 +208,10 @@ pub fn released_to_librarian(code: &Code) -> String {
 
 pub fn looking_again(code: &Code) -> String {
     format!("The librarian had to let {code} go, so I'm asking others. It isn't forgotten.")
+}
+
+pub fn open_again(code: &Code) -> String {
+    format!("{code} is open again. If you know the answer, reply with it; or say pass.")
 }
 
 pub fn gave_up(code: &Code, waited: SignedDuration) -> String {

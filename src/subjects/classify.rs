@@ -166,16 +166,17 @@ fn rank(subjects: &Subjects, language: Option<String>, hits: &mut Vec<Hit>) -> C
     }
     scores.retain(|(_, score, _)| *score > 0.0);
     scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.2.cmp(&b.2)).then(a.0.cmp(&b.0)));
-    let sum: f64 = scores.iter().map(|(_, score, _)| score).sum();
+    let confidences = weights::confidences(scores.iter().map(|(_, score, _)| *score));
     let id_of = |place: u32| {
         subjects.subjects.get(place as usize).expect("terms only hold places of subjects").id.clone()
     };
     let ranked: Vec<RankedSubject> = scores
         .iter()
-        .map(|(subject, score, _)| RankedSubject {
+        .zip(confidences)
+        .map(|((subject, score, _), confidence)| RankedSubject {
             id: id_of(*subject),
             score: *score,
-            confidence: weights::confidence(*score, sum),
+            confidence,
         })
         .collect();
     let best = ranked.first().filter(|first| first.score >= weights::SCORE_MIN).map(|first| first.id.clone());

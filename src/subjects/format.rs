@@ -129,9 +129,8 @@ pub(super) fn read(file: &RuleFile) -> (Option<Rules>, Vec<Fault>) {
     let rules = reader.file(file);
     let mut faults = reader.faults;
     if faults.len() > FAULTS_MAX {
-        let more = faults.len() - FAULTS_MAX;
         faults.truncate(FAULTS_MAX);
-        let note = Fault::error(&file.name, None, format!("{more} more faults in this file are not listed"));
+        let note = Fault::error(&file.name, None, "there are more faults in this file than are listed");
         faults.push(note.with_hint("mend the listed ones first"));
     }
     (rules, faults)

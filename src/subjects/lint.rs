@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Position};
 use crate::subjects::RuleFile;
 use crate::subjects::compile::{Compiled, Placed, compile};
 use crate::subjects::format::{List, Rules, Term};
@@ -21,12 +21,16 @@ pub fn lint(files: &[RuleFile]) -> Vec<Fault> {
     let compiled = compile(files);
     let mut faults = compiled.faults.clone();
     compiled.rules.iter().for_each(|rules| whole_file(rules, &mut faults));
-    faults.extend(same_stems(&compiled));
+    let sources: Sources = files.iter().map(|file| (file.name.as_str(), file.text.as_slice())).collect();
+    faults.extend(same_stems(&compiled, &sources));
     faults.extend(strong_elsewhere(&compiled));
-    faults.extend(never_counted(&compiled));
+    faults.extend(never_counted(&compiled, &sources));
     faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
     faults
 }
+
+/// The bytes of each file, for naming lines: a fault quotes no terms.
+type Sources<'a> = HashMap<&'a str, &'a [u8]>;
 
 fn whole_file(rules: &Rules, faults: &mut Vec<Fault>) {
     if rules.examples.is_empty() {
@@ -41,21 +45,24 @@ fn whole_file(rules: &Rules, faults: &mut Vec<Fault>) {
 }
 
 /// Terms that come to the same stems as one before them in the file.
-fn same_stems(compiled: &Compiled) -> Vec<Fault> {
+fn same_stems(compiled: &Compiled, sources: &Sources<'_>) -> Vec<Fault> {
     let by_id: HashMap<TermId, &Placed> = compiled.placed.iter().map(|placed| (placed.id, placed)).collect();
     let fault = |placed: &Placed| {
         let (rules, term) = term_of(compiled, placed)?;
         let (_, first) = term_of(compiled, by_id.get(&placed.same_as?)?)?;
         let what = "this term is another form of one before it, which counts";
-        let hint = format!("keep one of `{}` and `{}`", first.text, term.text);
+        let hint = format!("keep one of the two; the other is in line {}", line(sources, rules, first));
         Some(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint))
     };
     compiled.placed.iter().filter_map(fault).collect()
 }
 
+/// A file and one of its terms.
+type Holder<'c> = (&'c Rules, &'c Term);
+
 /// Strong terms that are strong in another subject too, so that neither can win by them.
 fn strong_elsewhere(compiled: &Compiled) -> Vec<Fault> {
-    let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<(&Rules, &Term)>> = HashMap::new();
+    let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
     for placed in &compiled.placed {
         let Some((rules, term)) = term_of(compiled, placed) else { continue };
         if term.list == List::Strong {
@@ -77,7 +84,7 @@ fn strong_elsewhere(compiled: &Compiled) -> Vec<Fault> {
 }
 
 /// Terms that only stand where a `word*` term of the same file counts instead of them.
-fn never_counted(compiled: &Compiled) -> Vec<Fault> {
+fn never_counted(compiled: &Compiled, sources: &Sources<'_>) -> Vec<Fault> {
     let mut starred: HashMap<(usize, &Language, usize), Vec<&Placed>> = HashMap::new();
     for placed in &compiled.placed {
         let Some((_, term)) = term_of(compiled, placed) else { continue };
@@ -95,7 +102,7 @@ fn never_counted(compiled: &Compiled) -> Vec<Fault> {
         };
         let (_, wide) = term_of(compiled, wider.iter().find(covers)?)?;
         let what = "this term never counts: a wider one always stands there too";
-        let hint = format!("take it out; `{}` covers it", wide.text);
+        let hint = format!("take it out; the wider one is in line {}", line(sources, rules, wide));
         Some(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint))
     };
     compiled.placed.iter().filter(|placed| placed.same_as.is_none()).filter_map(fault).collect()
@@ -129,7 +136,12 @@ fn stems(words: &[TermWord], language: &Language) -> Vec<TermWord> {
     words.iter().map(stem).collect()
 }
 
-fn term_of<'c>(compiled: &'c Compiled, placed: &Placed) -> Option<(&'c Rules, &'c Term)> {
+fn line(sources: &Sources<'_>, rules: &Rules, term: &Term) -> usize {
+    let source = sources.get(rules.file.as_str()).and_then(|text| std::str::from_utf8(text).ok());
+    Position::of(source.unwrap_or_default(), term.span.start).line
+}
+
+fn term_of<'c>(compiled: &'c Compiled, placed: &Placed) -> Option<Holder<'c>> {
     let rules = compiled.rules.get(placed.rules)?;
     Some((rules, rules.terms.get(placed.term)?))
 }

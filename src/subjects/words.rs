@@ -306,14 +306,11 @@ fn letter_follows(text: &str, at: usize) -> bool {
 
 /// How many bytes after a word of one letter belong to it: `c++`, `C#`, `F#`.
 fn sharp_or_plus(text: &str, start: usize, end: usize) -> usize {
-    let is_one_letter = end == start + 1;
+    if end != start + 1 {
+        return 0;
+    }
     let after = text.get(end..).unwrap_or_default();
-    let length = match after {
-        _ if !is_one_letter => 0,
-        _ if after.starts_with("++") => 2,
-        _ if after.starts_with('#') => 1,
-        _ => 0,
-    };
+    let length = if after.starts_with("++") { 2 } else { usize::from(after.starts_with('#')) };
     if letter_follows(text, end + length) { 0 } else { length }
 }
 

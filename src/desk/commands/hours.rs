@@ -144,3 +144,83 @@ fn occurrences(window: &Hours, now: Timestamp) -> impl Iterator<Item = (Timestam
         Some((from, until))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hours_are_read_as_people_write_them() {
+        for (text, from, until, days) in [
+            ("18:00-22:00 Europe/Berlin weekdays", "18:00", "22:00", "1,2,3,4,5"),
+            ("Europe/Berlin 18-22", "18:00", "22:00", "1,2,3,4,5,6,7"),
+            ("9.30 - 17 europe/berlin Sat, Sun", "09:30", "17:00", "6,7"),
+            ("22:00–2:00 Europe/Berlin fri-mon", "22:00", "02:00", "1,5,6,7"),
+            ("from 8h-24h in Europe/Berlin every day", "08:00", "00:00", "1,2,3,4,5,6,7"),
+            ("8-9 Europe/Berlin on Tuesdays and thursday.", "08:00", "09:00", "2,4"),
+        ] {
+            let hours = read(text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"));
+            let [hours] = hours.as_slice() else { panic!("{text}: one window") };
+            let found: Vec<String> = hours.days.iter().map(i8::to_string).collect();
+            assert_eq!(hours.from.strftime("%H:%M").to_string(), from, "{text}");
+            assert_eq!(hours.until.strftime("%H:%M").to_string(), until, "{text}");
+            assert_eq!(found.join(","), days, "{text}");
+            assert_eq!(hours.zone, "Europe/Berlin", "{text}");
+        }
+        assert_eq!(read("any"), Ok(Vec::new()));
+        assert_eq!(read("9-12, 14-17 UTC").map(|hours| hours.len()), Ok(2));
+    }
+
+    #[test]
+    fn mistakes_in_hours_are_named() {
+        for (text, expected) in [
+            ("", HoursMistake::Window),
+            ("Europe/Berlin", HoursMistake::Window),
+            ("9-25 Europe/Berlin", HoursMistake::Window),
+            ("9:75-10 Europe/Berlin", HoursMistake::Window),
+            ("9-17", HoursMistake::NoZone),
+            ("9-17 Europe/Atlantis", HoursMistake::UnknownZone("Europe/Atlantis".into())),
+            ("9-17 UTC sometimes", HoursMistake::Word("sometimes".into())),
+        ] {
+            assert_eq!(read(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn hours_follow_the_clocks_of_their_zone() {
+        let evening = read("18:00-22:00 Europe/Berlin").unwrap();
+        let night = read("22:00-02:00 Europe/Berlin mon").unwrap();
+        let weekend = read("10-12 Pacific/Auckland sat").unwrap();
+        for (what, hours, now, open) in [
+            ("winter evening", &evening, "2026-03-28T17:00:00Z", true),
+            ("an hour before it", &evening, "2026-03-28T16:59:59Z", false),
+            ("the end does not belong to it", &evening, "2026-03-28T21:00:00Z", false),
+            ("summer evening is an hour earlier", &evening, "2026-03-29T16:00:00Z", true),
+            ("Monday night", &night, "2026-03-02T22:30:00Z", true),
+            ("past midnight it is still Monday's window", &night, "2026-03-03T00:30:00Z", true),
+            ("Tuesday night is another", &night, "2026-03-03T22:30:00Z", false),
+            ("Saturday in Auckland is Friday in UTC", &weekend, "2026-03-06T21:30:00Z", true),
+            ("leap day", &evening, "2028-02-29T17:30:00Z", true),
+        ] {
+            assert_eq!(contain(hours, at(now)), open, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_next_start_is_found_within_the_week() {
+        let weekdays = read("9-17 Europe/Berlin weekdays").unwrap();
+        for (now, expected) in [
+            ("2026-03-02T07:00:00Z", "2026-03-02T08:00:00Z"),
+            ("2026-03-06T17:00:00Z", "2026-03-09T08:00:00Z"),
+            // Over the change of the clocks, nine o'clock comes an hour earlier in UTC.
+            ("2026-03-27T17:00:00Z", "2026-03-30T07:00:00Z"),
+        ] {
+            assert_eq!(next_start(&weekdays, at(now)), Some(at(expected)), "from {now}");
+        }
+        assert_eq!(next_start(&[], at("2026-03-02T07:00:00Z")), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The promises of the desk, held over anything people may say in any order.
+//!
+//! A small town of people says random things, true commands and nonsense among them, in public and in
+//! private, on two networks, again and again, while time passes and networks fail. After every input
+//! [`World::check_promises`] looks at everything that was posted and stored.
+
+#[path = "support/world.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test program uses another part of the world")]
+mod world;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use stumper::desk::{Account, Action, Input, Network, Outcome, Place, Post, Settings, Visibility};
+use world::{World, account};
+
+const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
+
+/// What people say. Long enough texts are unmistakable, so that a leak is seen.
+const WORDS: [&str; 40] = [
+    "When did the Ottoman Empire end?",
+    "Which parish register names my ancestor Patrick?",
+    "Is there a patent on Mozart's symphony?",
+    "My landlord, old Mister Grimble, cites a statute",
+    "It was in the census of 1901, I think",
+    "The answer is in volume two, page ninety-nine",
+    "I do not know, but the museum might",
+    "join history",
+    "join genealogy, law",
+    "join general",
+    "join everything",
+    "hours 9-17 Europe/Berlin weekdays",
+    "hours any",
+    "limit 1",
+    "pause 3 days",
+    "back",
+    "leave",
+    "my questions",
+    "claim",
+    "pass",
+    "pass, not my century",
+    "refer to law",
+    "refer to @otto",
+    "refer to @nobody",
+    "ask: which county was that, and when?",
+    "done",
+    "also: there is a second volume in Dublin",
+    "status",
+    "cancel",
+    "thanks so much, that helped a lot today",
+    "stop",
+    "forget me",
+    "help",
+    "frobnicate",
+    "",
+    "\u{200b}\u{202e}",
+    "@ann @bob @clio @otto @vera @gena look here",
+    "What about @somebody who knows the empire?",
+    "claim K7Q4",
+    "🏰🏰🏰",
+];
+
+/// One thing that happens in the town.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// Somebody writes, perhaps in reply to a post of the desk, counted from the latest.
+    Says {
+        who: usize,
+        on: Network,
+        words: usize,
+        privately: bool,
+        calls: bool,
+        reply_to: Option<usize>,
+    },
+    /// A network shows an old post again.
+    Repeated {
+        which: usize,
+    },
+    Waits {
+        minutes: i64,
+    },
+    Coordinator {
+        action: usize,
+        whom: usize,
+        question: usize,
+    },
+    NetworkDown,
+    NetworkUp,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let network = prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky)];
+    let says =
+        (0..PEOPLE.len(), network, 0..WORDS.len(), any::<bool>(), any::<bool>(), prop::option::of(0..6usize))
+            .prop_map(|(who, on, words, privately, calls, reply_to)| Happening::Says {
+                who,
+                on,
+                words,
+                privately: privately && on == Network::Sandbox,
+                calls,
+                reply_to,
+            });
+    prop_oneof![
+        12 => says,
+        1 => (0..50usize).prop_map(|which| Happening::Repeated { which }),
+        3 => prop_oneof![Just(5), Just(15), Just(700), Just(3000), Just(60_000)]
+            .prop_map(|minutes| Happening::Waits { minutes }),
+        1 => (0..4usize, 0..PEOPLE.len(), 0..4usize)
+            .prop_map(|(action, whom, question)| Happening::Coordinator { action, whom, question }),
+        1 => Just(Happening::NetworkDown),
+        1 => Just(Happening::NetworkUp),
+    ]
+}
+
+/// A town in which something has been going on, and what was posted to the desk.
+struct Town {
+    world: World,
+    posts: Vec<Post>,
+    marks: usize,
+}
+
+impl Town {
+    fn new(settings: Settings) -> Town {
+        let mut town = Town { world: World::with(settings), posts: Vec::new(), marks: 0 };
+        for (who, words) in
+            [("clio", "join history, genealogy"), ("otto", "join history"), ("vera", "join general")]
+        {
+            town.says(&account(Network::Sandbox, who), words, Visibility::Direct, None);
+        }
+        town.says(&account(Network::Bluesky, "gena"), "@desk join law", Visibility::Public, None);
+        town
+    }
+
+    fn says(
+        &mut self,
+        who: &Account,
+        text: &str,
+        visibility: Visibility,
+        reply_to: Option<&Place>,
+    ) -> Outcome {
+        let text = self.marked(text);
+        let post = self.world.post(who, &text, visibility, reply_to);
+        self.posts.push(post.clone());
+        self.world.input(Input::Post(Box::new(post)))
+    }
+
+    /// Prose gets a mark of its own, so that any copy of it can be told from all others.
+    fn marked(&mut self, text: &str) -> String {
+        const PROSE: [&str; 11] = [
+            "When",
+            "Which",
+            "Is there",
+            "My",
+            "It was",
+            "The answer",
+            "I do",
+            "What",
+            "thanks",
+            "ask:",
+            "also:",
+        ];
+        if !PROSE.iter().any(|start| text.trim_start_matches("@desk ").starts_with(start)) {
+            return text.to_owned();
+        }
+        self.marks += 1;
+        format!("{text} §{} indeed", self.marks)
+    }
+
+    fn happens(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Says { who, on, words, privately, calls, reply_to } => {
+                let who = account(*on, PEOPLE[*who]);
+                let posted: Vec<Place> =
+                    self.world.posted.iter().rev().map(|posted| posted.place.clone()).collect();
+                let place =
+                    reply_to.and_then(|at| posted.get(at)).filter(|place| place.network == *on).cloned();
+                let visibility = if *privately { Visibility::Direct } else { Visibility::Public };
+                let text = if *calls { format!("@desk {}", WORDS[*words]) } else { WORDS[*words].to_owned() };
+                self.says(&who, &text, visibility, place.as_ref());
+            }
+            Happening::Repeated { which } => {
+                if let Some(post) = self.posts.get(*which % self.posts.len().max(1)).cloned() {
+                    self.repeat(post);
+                }
+            }
+            Happening::Waits { minutes } => self.world.wait(SignedDuration::from_mins(*minutes)),
+            Happening::Coordinator { action, whom, question } => self.coordinate(*action, *whom, *question),
+            Happening::NetworkDown => self.world.network_down = true,
+            Happening::NetworkUp => {
+                self.world.network_down = false;
+                self.world.deliver();
+            }
+        }
+    }
+
+    /// Promise 3: an input that comes again changes nothing at all.
+    fn repeat(&mut self, post: Post) {
+        let before = (self.world.questions(), self.world.posted.len());
+        self.world.input(Input::Post(Box::new(post)));
+        assert_eq!(
+            before,
+            (self.world.questions(), self.world.posted.len()),
+            "promise 3: a repeat took effect"
+        );
+    }
+
+    fn coordinate(&mut self, action: usize, whom: usize, question: usize) {
+        let account = account(Network::Sandbox, PEOPLE[whom]);
+        let questions = self.world.questions();
+        let code = questions.get(question).map(|question| question.code.clone());
+        let action = match (action, code) {
+            (0, Some(code)) => Action::CloseQuestion { code },
+            (1, Some(code)) => Action::ReassignQuestion { code, to: account.id },
+            (2, _) => Action::RemoveLibrarian { account: account.id },
+            _ => Action::PauseLibrarian { account: account.id, until: None },
+        };
+        self.world.coordinator(action);
+    }
+}
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROMISES_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Promises 1 to 5: never wider, opt-in only, once, nothing lost silently, one owner.
+    #[test]
+    fn promises_1_to_5_hold_whatever_people_say(happenings in prop::collection::vec(happening(), 1..60)) {
+        let mut town = Town::new(Settings::default());
+        for happening in &happenings {
+            town.happens(happening);
+            prop_assert_eq!(town.world.posted_to_stopped(), 0, "promise 2: wrote to somebody who said stop");
+        }
+    }
+
+    /// Promise 6, no loops: however often one account writes within an hour, the desk's posts to it and
+    /// about its question stay within the caps, and bots are never answered.
+    #[test]
+    fn promise_6_the_desk_never_talks_without_end(
+        words in prop::collection::vec(0..WORDS.len(), 30..80),
+        reply in any::<bool>(),
+    ) {
+        let settings = Settings { replies_per_person_hour: 8, letters_per_question_hour: 12, ..Settings::default() };
+        let mut town = Town::new(settings);
+        let before = town.world.posted.len();
+        for who in ["bob", "loop.bot"] {
+            let who = account(Network::Sandbox, who);
+            for word in &words {
+                // A flood without end words: `stop` and `forget me` always work and start anew.
+                let text = WORDS[*word];
+                if ["stop", "forget me"].contains(&text) {
+                    continue;
+                }
+                let place = town.world.latest_to(&who.id, None).map(|posted| posted.place.clone()).filter(|_| reply);
+                town.says(&who, &format!("@desk {text}"), Visibility::Public, place.as_ref());
+            }
+        }
+        let to = |handle: &str| {
+            town.world.posted.iter().skip(before).filter(|posted| posted.letter.to.handle == handle).count()
+        };
+        // One input can make two posts to its author, so the cap can be passed by one.
+        prop_assert!(to("bob") <= 9, "promise 6: {} posts to one account in an hour", to("bob"));
+        prop_assert_eq!(to("loop.bot"), 0, "promise 6: a bot was answered");
+    }
+}

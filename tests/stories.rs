@@ -1,0 +1,197 @@
+//! The stories in `tests/stories/`: whole conversations, as people have them with the desk.
+//!
+//! A story is a text. What people do stands at the beginning of a line; what the desk does follows,
+//! indented: `→` a post by the desk, `=` what became of a question, `✗` what was taken back. The test
+//! plays the people's lines and compares the desk's. After a change that is meant, run the tests with
+//! `STORIES=update` and read the difference.
+//!
+//! ```text
+//! ann: @desk When did the Ottoman Empire end?      a public post
+//! ann privately: …                                 a direct message to the desk
+//! clio replies: …                                  a reply to the desk's latest post to clio
+//! clio replies about {1}: …                        … to the latest one about the first question
+//! clio replies privately: …                        the same as a direct message
+//! zoe@bluesky: …                                   somebody on another network
+//! ann below clio's answer …                        is written `ann replies`
+//! (3 hours later)                                  time passes
+//! (the coordinator closes {1})                     and other words of the coordinator
+//! # …                                              a remark
+//! ```
+
+#[path = "support/world.rs"]
+#[allow(dead_code, reason = "each test program uses another part of the world")]
+mod world;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::SignedDuration;
+use stumper::desk::{AccountId, Action, Network, Place, Settings, Visibility};
+use stumper::subjects::SubjectId;
+use world::{World, account};
+
+#[test]
+fn every_story_goes_as_it_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() >= 30, "there are {} stories", names.len());
+    let mut different = Vec::new();
+    for path in names {
+        let told = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let played = play(&name, &told);
+        if played == told {
+            continue;
+        }
+        if std::env::var("STORIES").is_ok_and(|value| value == "update") {
+            std::fs::write(&path, played).unwrap();
+            continue;
+        }
+        different.push(format!("{name}:\n{}", first_difference(&told, &played)));
+    }
+    assert!(different.is_empty(), "these stories went another way:\n\n{}", different.join("\n\n"));
+}
+
+/// Plays the people's lines of a story and writes the whole story down anew.
+fn play(name: &str, told: &str) -> String {
+    let mut world = World::with(settings_of(told));
+    let mut played = String::new();
+    let mut lines = told.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_answer = |line: &&str| line.starts_with("    ");
+        // An empty line inside a post of the desk belongs to the answer.
+        if is_answer(&line) || line.is_empty() && lines.peek().is_some_and(is_answer) {
+            continue;
+        }
+        writeln!(played, "{line}").unwrap();
+        if !line.is_empty() && !line.starts_with('#') {
+            act(&mut world, line).unwrap_or_else(|what| panic!("{name}: {what}: {line}"));
+            assert_eq!(world.posted_to_stopped(), 0, "{name}: promise 2: wrote to somebody who said stop");
+            played.push_str(&world.heard());
+        }
+    }
+    played
+}
+
+/// A remark such as `# mentions_max = 2` sets what a coordinator could set.
+fn settings_of(told: &str) -> Settings {
+    let mut settings = Settings::default();
+    for line in told.lines().filter_map(|line| line.strip_prefix("# ")) {
+        let Some((key, value)) = line.split_once(" = ") else { continue };
+        match key {
+            "replies_per_person_hour" => settings.replies_per_person_hour = value.parse().unwrap(),
+            "mentions_max" => settings.mentions_max = value.parse().unwrap(),
+            "keep_for_days" => {
+                settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())
+            }
+            _ => {}
+        }
+    }
+    settings
+}
+
+/// One line of what people do.
+fn act(world: &mut World, line: &str) -> Result<(), String> {
+    let line = with_codes(world, line)?;
+    if let Some(stage) = line.strip_prefix('(').and_then(|line| line.strip_suffix(')')) {
+        return direct(world, stage);
+    }
+    let (who, text) = line.split_once(": ").or_else(|| line.split_once(':')).ok_or("no speaker")?;
+    let mut words = who.split(' ');
+    let name = words.next().ok_or("no speaker")?;
+    let (handle, network) = name.split_once('@').unwrap_or((name, "sandbox"));
+    let network = Network::named(network).ok_or("no such network")?;
+    let speaker = account(network, handle);
+    let how: Vec<&str> = words.collect();
+    let visibility = if how.contains(&"privately") { Visibility::Direct } else { Visibility::Public };
+    let about = how.iter().position(|word| *word == "about").and_then(|at| how.get(at + 1));
+    let code = about.and_then(|code| stumper::desk::Code::parse(code));
+    let place: Option<Place> = match how.first() {
+        Some(&"replies") => {
+            let found = world.latest_to(&speaker.id, code.as_ref()).ok_or("nothing to reply to")?;
+            Some(found.place.clone())
+        }
+        Some(&"chimes") => Some(world.posted.last().ok_or("nothing to reply to")?.place.clone()),
+        _ => None,
+    };
+    world.says(&speaker, text, visibility, place.as_ref());
+    Ok(())
+}
+
+/// `{1}` is the code of the first question.
+fn with_codes(world: &World, line: &str) -> Result<String, String> {
+    let mut line = line.to_owned();
+    for turn in 1..10 {
+        let mark = format!("{{{turn}}}");
+        if line.contains(&mark) {
+            let code = world.codes.get(turn - 1).ok_or("no such question yet")?;
+            line = line.replace(&mark, code.as_str());
+        }
+    }
+    Ok(line)
+}
+
+/// A stage direction.
+fn direct(world: &mut World, stage: &str) -> Result<(), String> {
+    let words: Vec<&str> = stage.split(' ').collect();
+    match words[..] {
+        [count, unit, "later"] => {
+            let count: i64 = count.parse().map_err(|_| "how many?")?;
+            let minutes = match unit.trim_end_matches('s') {
+                "minute" => count,
+                "hour" => count * 60,
+                "day" => count * 24 * 60,
+                _ => return Err("which unit?".to_owned()),
+            };
+            world.wait(SignedDuration::from_mins(minutes));
+        }
+        ["it", "is", time] => {
+            world.now = time.parse().map_err(|_| "not a time")?;
+        }
+        ["nothing", "reaches", name] => {
+            world.unreachable.insert(name.to_owned());
+        }
+        ["the", "network", "is", "down"] => world.network_down = true,
+        ["the", "network", "is", "up"] => {
+            world.network_down = false;
+            world.deliver();
+        }
+        ["the", "coordinator", "closes", code] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            world.coordinator(Action::CloseQuestion { code });
+        }
+        ["the", "coordinator", "gives", code, "to", name] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            world.coordinator(Action::ReassignQuestion { code, to: AccountId::new(Network::Sandbox, name) });
+        }
+        ["the", "coordinator", "adds", name, "for", subject] => {
+            world.coordinator(Action::AddLibrarian {
+                account: account(Network::Sandbox, name),
+                subjects: vec![SubjectId::new(subject)],
+                hours: Vec::new(),
+                languages: Vec::new(),
+                limit: None,
+                opted_in_at: None,
+            });
+        }
+        ["the", "coordinator", "removes", name] => {
+            world.coordinator(Action::RemoveLibrarian { account: AccountId::new(Network::Sandbox, name) });
+        }
+        ["the", "coordinator", "pauses", name] => {
+            let account = AccountId::new(Network::Sandbox, name);
+            world.coordinator(Action::PauseLibrarian { account, until: Some(jiff::Timestamp::MAX) });
+        }
+        _ => return Err("no such stage direction".to_owned()),
+    }
+    Ok(())
+}
+
+fn first_difference(told: &str, played: &str) -> String {
+    let lines = told.lines().zip(played.lines()).enumerate();
+    let at = lines.into_iter().find(|(_, (told, played))| told != played);
+    match at {
+        Some((at, (told, played))) => format!("  line {}\n  told:   {told}\n  played: {played}", at + 1),
+        None => format!("  told {} lines, played {}", told.lines().count(), played.lines().count()),
+    }
+}

@@ -1,0 +1,437 @@
+//! A small world around the real desk: people, a clock that a test moves, networks that deliver at
+//! once. What is said in it is written down as a transcript that reads like a conversation.
+//!
+//! **Invariant:** the desk in it is the real one, from the engine's handling of an input to the store;
+//! only clock and networks are the test's. After every input the promises that hold at all times are
+//! checked ([`World::check_promises`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
+use stumper::desk::outbox;
+use stumper::desk::{
+    Account, AccountId, Action, Anchor, Code, Confidential, Input, Letter, Network, Outcome, Place, Post,
+    PostId, Purpose, Question, Settings, Visibility,
+};
+use stumper::engine::{Engine, Handled};
+use stumper::store::Store;
+use stumper::subjects::{RuleFile, Subjects};
+
+/// A Monday morning.
+pub const START: &str = "2026-03-02T10:00:00Z";
+
+/// Rules that are small enough to be read beside a story.
+const RULES: &[(&str, &str)] = &[
+    (
+        "history.toml",
+        r#"
+        id = "history"
+        name = "History"
+        strong = ["ottoman", "empire", "medieval", "world war", "suffragette"]
+        weak = ["king", "century"]
+        "#,
+    ),
+    (
+        "genealogy.toml",
+        r#"
+        id = "genealogy"
+        name = "Genealogy and local history"
+        parent = "history"
+        hashtags = ["familyhistory"]
+        strong = ["genealogy", "parish register", "ancestor", "census"]
+        "#,
+    ),
+    (
+        "law.toml",
+        r#"
+        id = "law"
+        name = "Law and patents"
+        strong = ["patent", "copyright", "statute"]
+        "#,
+    ),
+    (
+        "music.toml",
+        r#"
+        id = "music"
+        name = "Music"
+        strong = ["symphony", "lyrics", "mozart"]
+        "#,
+    ),
+];
+
+/// A post by the desk that is on a network.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// How many posts the desk had made before this one.
+    pub turn: usize,
+    pub letter: Letter,
+    pub text: String,
+    pub visibility: Visibility,
+    pub place: Place,
+}
+
+pub struct World {
+    pub engine: Engine,
+    pub now: Timestamp,
+    /// Everything the desk has posted, in order; deleted posts are taken out.
+    pub posted: Vec<Posted>,
+    /// Codes in the order in which their questions were asked.
+    pub codes: Vec<Code>,
+    /// What happened since the transcript was last taken.
+    heard: String,
+    posts: u64,
+    /// How many posts the desk has made, deleted ones included.
+    made: usize,
+    wishes: u64,
+    /// How widely each text that people wrote was visible: whole sentences, and words that a test made
+    /// unmistakable by beginning them with `§`.
+    said: Vec<(String, Visibility)>,
+    /// Everybody who wrote to the desk, or said `join`.
+    spoke: BTreeSet<AccountId>,
+    /// Who said `stop`, and how many posts the desk had made by then.
+    stopped: BTreeMap<AccountId, usize>,
+    /// People to whom networks deliver nothing.
+    pub unreachable: BTreeSet<String>,
+    /// Hold back letters instead of delivering them, as while a network is down.
+    pub network_down: bool,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(Settings::default())
+    }
+
+    pub fn with(mut settings: Settings) -> World {
+        let files: Vec<RuleFile> = RULES
+            .iter()
+            .map(|(name, text)| RuleFile { name: (*name).to_owned(), text: text.as_bytes().to_vec() })
+            .collect();
+        let (subjects, faults) = Subjects::compile(&files);
+        assert_eq!(faults, [], "the rules of the stories are in order");
+        for network in Network::ALL {
+            settings.accounts.insert(network, account(network, "desk"));
+        }
+        World {
+            engine: Engine::new(Store::memory(), subjects, settings),
+            now: START.parse().unwrap(),
+            posted: Vec::new(),
+            codes: Vec::new(),
+            heard: String::new(),
+            posts: 0,
+            made: 0,
+            wishes: 0,
+            said: Vec::new(),
+            spoke: BTreeSet::new(),
+            stopped: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
+            network_down: false,
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+        }
+    }
+
+    /// What happened since this was last called.
+    pub fn heard(&mut self) -> String {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Somebody writes. `reply_to` is the post they reply to.
+    pub fn says(
+        &mut self,
+        who: &Account,
+        text: &str,
+        visibility: Visibility,
+        reply_to: Option<&Place>,
+    ) -> Place {
+        let post = self.post(who, text, visibility, reply_to);
+        let place = post.place.clone();
+        self.input(Input::Post(Box::new(post)));
+        place
+    }
+
+    /// A post as a connector would hand it over, not yet given to the desk.
+    pub fn post(
+        &mut self,
+        who: &Account,
+        text: &str,
+        visibility: Visibility,
+        reply_to: Option<&Place>,
+    ) -> Post {
+        self.posts += 1;
+        let anchor = Anchor { id: format!("p{}", self.posts), revision: None };
+        let place = Place {
+            network: who.id.network,
+            root: reply_to.map_or_else(|| anchor.clone(), |place| place.root.clone()),
+            post: anchor,
+        };
+        let names: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect();
+        let text = text.replace("@desk", "").trim().to_owned();
+        Post {
+            place,
+            author: who.clone(),
+            addressed: names.contains(&"desk") || visibility == Visibility::Direct,
+            mentions: names
+                .iter()
+                .filter(|name| **name != "desk")
+                .map(|name| account(who.id.network, name))
+                .collect(),
+            text: Confidential::new(text),
+            visibility,
+            in_reply_to: reply_to.map(Place::post_id),
+            language: None,
+            seen_at: self.now,
+        }
+    }
+
+    /// Lets an input take effect, delivers what follows from it, and writes it down.
+    pub fn input(&mut self, input: Input) -> Outcome {
+        let before = self.states();
+        if let Input::Post(post) = &input {
+            self.remember(post);
+        }
+        let now = self.now;
+        let handled = self.runtime.block_on(self.engine.handle_at(input, now)).unwrap();
+        let Handled::Done(outcome) = handled else {
+            assert_eq!(handled, Handled::SeenBefore, "no input may make the core fail");
+            return Outcome::Outdated;
+        };
+        self.deliver();
+        self.write_states(&before);
+        self.check_promises();
+        outcome
+    }
+
+    /// The coordinator wants something.
+    pub fn coordinator(&mut self, action: Action) -> Outcome {
+        self.wishes += 1;
+        self.input(Input::Coordinator { id: self.wishes.to_string(), action })
+    }
+
+    /// Time passes; timers fire when their time comes.
+    pub fn wait(&mut self, length: SignedDuration) {
+        let until = self.now.checked_add(length).unwrap();
+        while let Some((at, _)) = self.engine.store().next_due().unwrap().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            let due = self.engine.store().due(self.now, 1).unwrap();
+            let (code, reason, at) = due.into_iter().next().unwrap();
+            let mark = self.heard.len();
+            self.input(Input::Timer { code, reason, at });
+            if mark < self.heard.len() {
+                let time = self.now.to_zoned_datetime(TimeZone::UTC).strftime("%a %H:%M").to_string();
+                self.heard.insert_str(mark, &format!("    [{time}]\n"));
+            }
+        }
+        self.now = until;
+        self.deliver();
+    }
+
+    /// The latest post by the desk to somebody, about a question where one is given.
+    pub fn latest_to(&self, who: &AccountId, about: Option<&Code>) -> Option<&Posted> {
+        let fits = |posted: &&Posted| {
+            posted.letter.to.id == *who && (about.is_none() || posted.letter.about.as_ref() == about)
+        };
+        self.posted.iter().rev().find(fits)
+    }
+
+    pub fn questions(&self) -> Vec<Question> {
+        self.engine.store().questions(None, 1000).unwrap()
+    }
+
+    /// Delivers everything that is due, as networks in good order do.
+    pub fn deliver(&mut self) {
+        if self.network_down {
+            return;
+        }
+        for _ in 0..1000 {
+            let store = self.engine.store();
+            let mut due = Vec::new();
+            for network in Network::ALL {
+                due.extend(store.outbox(network, self.now, 100).unwrap());
+            }
+            if due.is_empty() {
+                return;
+            }
+            for (letter, _) in due {
+                self.deliver_one(letter);
+            }
+        }
+        panic!("the desk never stops writing");
+    }
+
+    fn deliver_one(&mut self, letter: Letter) {
+        let store = self.engine.store();
+        let question = letter.about.as_ref().and_then(|code| store.question(code).unwrap());
+        let person = store.person(&letter.to.id).unwrap();
+        let now = self.now;
+        if !outbox::is_wanted(&letter, question.as_ref(), person.as_ref()) {
+            self.settle(Input::Refused { letter: Box::new(letter), why: Refusal::Outdated }, now);
+            return;
+        }
+        if self.unreachable.contains(&letter.to.handle) {
+            writeln!(self.heard, "    ✗ {} could not be reached", letter.to.handle).unwrap();
+            self.settle(Input::Refused { letter: Box::new(letter), why: Refusal::Unreachable }, now);
+            return;
+        }
+        let place = match &letter.content {
+            Content::Delete { post } => {
+                self.posted.retain(|posted| posted.place.post_id() != *post);
+                writeln!(self.heard, "    ✗ deleted a post").unwrap();
+                Place::top(letter.network, Anchor { id: post.id.clone(), revision: None })
+            }
+            Content::Post { text, visibility, reply_to, .. } => {
+                self.posts += 1;
+                let anchor = Anchor { id: format!("p{}", self.posts), revision: None };
+                let root = match reply_to {
+                    None => anchor.clone(),
+                    Some(ReplyTo::Post(place)) => place.root.clone(),
+                    Some(ReplyTo::Letter(id)) => match store.letter(id).unwrap() {
+                        Some((_, Delivery::Sent { place, .. })) => place.root,
+                        other => panic!("a letter in a chain comes before the one it follows: {other:?}"),
+                    },
+                };
+                let place = Place { network: letter.network, post: anchor, root };
+                let posted = Posted {
+                    turn: self.made,
+                    text: text.reveal().to_owned(),
+                    visibility: *visibility,
+                    place: place.clone(),
+                    letter: letter.clone(),
+                };
+                self.write_post(&posted, reply_to.is_none());
+                self.posted.push(posted);
+                self.made += 1;
+                place
+            }
+        };
+        self.settle(Input::Delivered { letter: Box::new(letter), place }, now);
+    }
+
+    fn settle(&mut self, input: Input, now: Timestamp) {
+        self.runtime.block_on(self.engine.handle_at(input, now)).unwrap();
+    }
+
+    fn write_post(&mut self, posted: &Posted, is_new_thread: bool) {
+        let to = &posted.letter.to;
+        let name = format!("@{} ", to.handle);
+        let text = posted.text.strip_prefix(&name).unwrap_or(&posted.text).replace('\n', "\n      ");
+        let text = text.replace("\n      \n", "\n\n");
+        let network =
+            if to.id.network == Network::Sandbox { String::new() } else { format!("@{}", to.id.network) };
+        let how = match (posted.visibility, is_new_thread) {
+            (Visibility::Direct, _) => " (direct)",
+            (_, true) => " (new post)",
+            (_, false) => "",
+        };
+        writeln!(self.heard, "    → {}{network}{how}: {text}", to.handle).unwrap();
+    }
+
+    fn states(&self) -> BTreeMap<Code, &'static str> {
+        self.questions().into_iter().map(|question| (question.code, question.state.word())).collect()
+    }
+
+    fn write_states(&mut self, before: &BTreeMap<Code, &'static str>) {
+        let after = self.states();
+        for (code, state) in &after {
+            match before.get(code) {
+                None => {
+                    self.codes.push(code.clone());
+                    writeln!(self.heard, "    = {code} {state}").unwrap();
+                }
+                Some(old) if old != state => writeln!(self.heard, "    = {code} {old} ⇒ {state}").unwrap(),
+                Some(_) => {}
+            }
+        }
+        for code in before.keys().filter(|code| !after.contains_key(code)) {
+            writeln!(self.heard, "    = {code} erased").unwrap();
+        }
+    }
+
+    fn remember(&mut self, post: &Post) {
+        let text = post.text.reveal().to_owned();
+        self.spoke.insert(post.author.id.clone());
+        self.stopped.remove(&post.author.id);
+        let is_stop = text.trim_end_matches('.').eq_ignore_ascii_case("stop");
+        if is_stop && (post.addressed || post.in_reply_to.is_some()) {
+            self.stopped.insert(post.author.id.clone(), self.made);
+        }
+        let marks = text.split_whitespace().filter(|word| word.starts_with('§'));
+        self.said.extend(marks.map(|mark| (format!("{mark} "), post.visibility)));
+        if text.split_whitespace().count() > 4 {
+            self.said.push((outbox::defused(&text), post.visibility));
+        }
+    }
+
+    /// The promises that can be seen at any time, in everything the desk has posted and stored.
+    pub fn check_promises(&self) {
+        for posted in &self.posted {
+            // Promise 1, never wider: no post carries words that were said to fewer people.
+            for (words, visibility) in &self.said {
+                let is_copy = posted.text.contains(words);
+                assert!(
+                    !is_copy || posted.visibility <= *visibility,
+                    "promise 1: {words:?} became more visible"
+                );
+            }
+            // Promise 2, opt-in only: whoever the desk wrote to had written to it first.
+            assert!(
+                self.spoke.contains(&posted.letter.to.id),
+                "promise 2: {} never wrote",
+                posted.letter.to.handle
+            );
+        }
+        // Promise 3, once: no letter is on the network twice.
+        let letters: BTreeSet<_> = self.posted.iter().map(|posted| &posted.letter.id).collect();
+        assert_eq!(letters.len(), self.posted.len(), "promise 3: a letter was posted twice");
+        for question in self.questions() {
+            // Promise 4, nothing is lost silently: an open question has an owner or a timer.
+            assert!(
+                question.is_looked_after(),
+                "promise 4: {} is forgotten in {:?}",
+                question.code,
+                question.state
+            );
+            // Promise 5, one owner: nobody else still believes that it is theirs to take.
+            if let Some(owner) = question.owner() {
+                let others =
+                    question.invitations.iter().filter(|invitation| invitation.librarian.id != *owner);
+                for other in others {
+                    assert!(
+                        !matches!(
+                            other.fate,
+                            stumper::desk::question::Fate::Waiting | stumper::desk::question::Fate::Claimed
+                        ) || other.why == stumper::desk::question::Why::Assigned,
+                        "promise 5: {} has an owner and another {:?} invitation",
+                        question.code,
+                        other.fate
+                    );
+                }
+            }
+        }
+    }
+
+    /// How many posts the desk has made to people after they said `stop`, the farewell not counted.
+    pub fn posted_to_stopped(&self) -> usize {
+        let after_stop = |posted: &&Posted| {
+            self.stopped.get(&posted.letter.to.id).is_some_and(|before| *before <= posted.turn)
+        };
+        self.posted
+            .iter()
+            .filter(after_stop)
+            .filter(|posted| posted.letter.purpose != Purpose::Farewell)
+            .count()
+    }
+}
+
+/// An account by its handle; handles that end in `.bot` say that they are automated.
+pub fn account(network: Network, handle: &str) -> Account {
+    let bot = handle.ends_with(".bot");
+    Account { id: AccountId::new(network, handle), handle: handle.to_owned(), bot }
+}
+
+/// The post of this id, for links by hand.
+pub fn post_id(network: Network, id: &str) -> PostId {
+    PostId::new(network, id)
+}
