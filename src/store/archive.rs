@@ -90,13 +90,8 @@ struct Closing {
     end: Summary,
 }
 
-/// Any line behind the first one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Row(Row),
-    Closing(Closing),
-}
+/// How the last line begins.
+const CLOSING_BEGINS: &[u8] = b"{\"end\":";
 
 /// Writes everything the store holds. Commits wait meanwhile, so write to a file.
 pub fn export(store: &Store, out: impl Write) -> Result<Summary, ArchiveError> {
@@ -138,22 +133,21 @@ pub async fn import(store: &Store, from: impl BufRead) -> Result<Summary, Archiv
 }
 
 async fn fill(store: &Store, from: impl BufRead) -> Result<Summary, ArchiveError> {
-    let mut reader = Reader { from, hash: Sha256::new(), line: 0 };
+    let mut reader = Reader { from, hash: Sha256::new(), hash_before: Sha256::new(), line: 0 };
     let header = reader.line()?.ok_or(reader.fault(LineFault::NotAnArchive))?;
     check_header(&header).map_err(|fault| reader.fault(fault))?;
     let mut rows = BTreeMap::<String, u64>::new();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
     loop {
-        let sha256 = hex(&reader.hash);
         let line = reader.line()?.ok_or(reader.fault(LineFault::CutShort))?;
-        let row = match serde_json::from_slice(&line) {
-            Ok(Line::Row(row)) => row,
-            Ok(Line::Closing(Closing { end })) => {
-                put(store, chunk).await?;
-                return check_end(reader, end, Summary { rows, sha256 });
-            }
-            Err(error) => return Err(reader.fault(LineFault::NotARow { column: error.column() })),
-        };
+        let not_a_row =
+            |error: serde_json::Error| reader.fault(LineFault::NotARow { column: error.column() });
+        if line.starts_with(CLOSING_BEGINS) {
+            let closing: Closing = serde_json::from_slice(&line).map_err(not_a_row)?;
+            put(store, chunk).await?;
+            return check_end(reader, closing.end, rows);
+        }
+        let row: Row = serde_json::from_slice(&line).map_err(not_a_row)?;
         *rows.entry(row.kind().to_owned()).or_default() += 1;
         chunk.push(row);
         if chunk.len() == CHUNK_ROWS {
@@ -183,16 +177,16 @@ fn check_header(line: &[u8]) -> Result<(), LineFault> {
 fn check_end(
     mut reader: Reader<impl BufRead>,
     said: Summary,
-    found: Summary,
+    rows: BTreeMap<String, u64>,
 ) -> Result<Summary, ArchiveError> {
-    if said.rows != found.rows {
+    if said.rows != rows {
         return Err(reader.fault(LineFault::WrongCount));
     }
-    if said.sha256 != found.sha256 {
+    if said.sha256 != hex(&reader.hash_before) {
         return Err(reader.fault(LineFault::WrongChecksum));
     }
     match reader.line()? {
-        None => Ok(found),
+        None => Ok(said),
         Some(_) => Err(reader.fault(LineFault::AfterEnd)),
     }
 }
@@ -217,6 +211,8 @@ struct Reader<R> {
     from: R,
     /// Of all lines read so far.
     hash: Sha256,
+    /// Of all lines before the one that was read last.
+    hash_before: Sha256,
     /// The number of the line that was read last.
     line: u64,
 }
@@ -236,6 +232,7 @@ impl<R: BufRead> Reader<R> {
             let cut = if line.len() < LINE_BYTES_MAX { LineFault::CutShort } else { LineFault::TooLong };
             return Err(self.fault(cut));
         }
+        self.hash_before = self.hash.clone();
         self.hash.update(&line);
         Ok(Some(line))
     }

@@ -1,0 +1,290 @@
+//! How fast steps become durable, compared with appending the same bytes to a file.
+//!
+//! 64 producers commit steps, each waiting for its answer before it makes the next one. The same
+//! producers then give rows of the same size to a thread that appends whatever waits to one file and
+//! syncs it: nothing that is durable on this disk can be faster. Rounds take turns, so that a change
+//! of the machine's mood meets both.
+//!
+//! **Invariant:** only ratios within one run mean anything; the disk and its neighbours set the rest.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people to run by hand")]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use stumper::desk::letter::{Content, Mention, Purpose};
+use stumper::desk::question::{Entry, Fate, FoundSubject, Invitation, Reason, Rung, Why};
+use stumper::desk::step::Outcome;
+use stumper::desk::*;
+use stumper::store::{Committed, Store};
+use stumper::subjects::SubjectId;
+use tokio::sync::{mpsc, oneshot};
+
+const PRODUCERS: usize = 64;
+const STEPS_PER_ROUND: usize = 12_800;
+const ROUNDS: usize = 7;
+
+/// How many questions the size and the reopening are measured with, the rounds included.
+const QUESTIONS: usize = 100_000;
+
+fn main() {
+    let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let dir = tempfile::tempdir_in(dir.as_deref().unwrap_or("target")).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let database = dir.path().join("database");
+    let store = Store::open_sled(&database).unwrap();
+    println!("idle with an empty store: {:.1} MiB resident", resident_mib());
+
+    let ready: Arc<Vec<u8>> = Arc::new(bytes_of(&step(0)));
+    println!("{} bytes a step, {PRODUCERS} producers, {STEPS_PER_ROUND} steps a round", ready.len());
+    let mut next = 0;
+    let mut figures: [Vec<Figure>; 3] = Default::default();
+    for round in 0..=ROUNDS {
+        let appended = measure(|| runtime.block_on(append(&dir.path().join("ready"), Some(&ready), next)));
+        let encoded = measure(|| runtime.block_on(append(&dir.path().join("encoded"), None, next)));
+        let committed = measure(|| runtime.block_on(commit(&store, next)));
+        next += STEPS_PER_ROUND;
+        // The first round warms up.
+        if round > 0 {
+            for (figures, figure) in figures.iter_mut().zip([appended, encoded, committed]) {
+                figures.push(figure);
+            }
+        }
+    }
+    let names =
+        ["append + fdatasync of ready bytes", "the same, made and encoded on the way", "Store::commit"];
+    let medians = figures.map(median);
+    for (name, figure) in names.iter().zip(&medians) {
+        println!("{name:<40} {:>8.0} steps/s {:>6.1} us CPU a step", figure.rate(), figure.cpu_us());
+    }
+    println!(
+        "commit reaches {:.1} % of the append of ready bytes, {:.1} % of the append that encodes",
+        100.0 * medians[2].rate() / medians[0].rate(),
+        100.0 * medians[2].rate() / medians[1].rate()
+    );
+    while next < QUESTIONS {
+        runtime.block_on(commit(&store, next));
+        next += STEPS_PER_ROUND;
+    }
+    reopen(&runtime, store, &database, next);
+}
+
+fn reopen(runtime: &tokio::runtime::Runtime, store: Store, database: &Path, questions: usize) {
+    println!("with {questions} questions: {:.1} MiB resident", resident_mib());
+    let live = stumper::store::archive::export(&store, Counter::default()).unwrap();
+    runtime.block_on(store.close()).unwrap();
+    drop(store);
+    let bytes = std::fs::metadata(database.join("db")).unwrap().len();
+    println!("{} bytes on disk for each question; rows {:?}", bytes / questions as u64, live.rows);
+    let opened = measure(|| Store::open_sled(database).unwrap().roster().iter().count());
+    println!("opened again in {:.2} s, {:.2} s CPU", opened.wall.as_secs_f64(), opened.cpu.as_secs_f64());
+}
+
+/// What a librarian's mention sets off: a question with an invitation, the patron, the letter to the
+/// librarian, the link from the patron's post, one line of history.
+fn step(number: usize) -> Step {
+    let at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(1_000 * 1_700_000_000 + number as i64);
+    let account = |name: String| Account {
+        id: AccountId::new(Network::Bluesky, format!("did:plc:{name:x>24}")),
+        handle: format!("{name}.bsky.social"),
+        bot: false,
+    };
+    let patron = account(format!("patron{number}"));
+    let librarian = account(format!("librarian{}", number % 500));
+    let post =
+        PostId::new(Network::Bluesky, format!("at://{}/app.bsky.feed.post/3l{number:0>11}", patron.id.id));
+    let place = Place::top(
+        Network::Bluesky,
+        Anchor { id: post.id.clone(), revision: Some(format!("bafyrei{number:0>52}")) },
+    );
+    let input = InputId::of_post(&post);
+    let code = Code::candidates(&input).nth(39).unwrap();
+    let text = "Who first described the aurora in print, and in which year? I found a pamphlet from 1716.";
+    let question = Question {
+        code: code.clone(),
+        version: 0,
+        patron: patron.clone(),
+        visibility: Visibility::Public,
+        language: Some("en".to_owned()),
+        text: Confidential::new(text),
+        place,
+        asked_at: at,
+        state: State::Seeking,
+        subjects: vec![FoundSubject {
+            subject: SubjectId::new("history-of-science"),
+            confidence: 0.82,
+            because: vec!["aurora".to_owned()],
+        }],
+        rung: Rung::Specialists,
+        invitations: vec![Invitation {
+            librarian: librarian.clone(),
+            letter: LetterId::derive(&input, 0),
+            sent_at: at,
+            fate: Fate::Waiting,
+            why: Why::Subject { subject: SubjectId::new("history-of-science") },
+            place: None,
+        }],
+        timers: [
+            (Reason::AskNext, at + SignedDuration::from_mins(10)),
+            (Reason::GiveUp, at + SignedDuration::from_hours(48)),
+        ]
+        .into(),
+        posts: Vec::new(),
+        recent_letters: vec![at],
+    };
+    let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);
+    let letter = Letter {
+        id: LetterId::derive(&input, 0),
+        network: Network::Bluesky,
+        about: Some(code.clone()),
+        purpose: Purpose::Invitation,
+        to: librarian.clone(),
+        content: Content::Post {
+            mentions: vec![Mention { start: 0, end: librarian.handle.len() + 1, account: librarian }],
+            text: Confidential::new(letter_text),
+            visibility: Visibility::Public,
+            reply_to: None,
+            language: Some("en".to_owned()),
+        },
+        made_at: at,
+    };
+    let what = "asked; history-of-science by `aurora`; invited one librarian".to_owned();
+    let entry = Entry { code: code.clone(), at, input: input.clone(), what };
+    let link = Link { code, with: patron.id.clone() };
+    Step {
+        questions: vec![question],
+        people: vec![Person::new(patron)],
+        letters: vec![letter],
+        links: vec![(post, link)],
+        journal: vec![entry],
+        ..Step::nothing(input, at, Outcome::Asked)
+    }
+}
+
+/// The rows of a step as JSON, without any index.
+fn bytes_of(step: &Step) -> Vec<u8> {
+    let rows =
+        (&step.questions, &step.people, &step.letters, &step.links, &step.journal, &step.input, step.at);
+    serde_json::to_vec(&rows).unwrap()
+}
+
+async fn commit(store: &Store, first: usize) {
+    each_producer(first, |numbers| {
+        let store = store.clone();
+        async move {
+            for number in numbers {
+                assert_eq!(store.commit(step(number)).await.unwrap(), Committed::Stored);
+            }
+        }
+    })
+    .await;
+}
+
+async fn append(file: &Path, ready: Option<&Arc<Vec<u8>>>, first: usize) {
+    let (queue, waiting) = mpsc::channel(1024);
+    let file = File::options().create(true).append(true).open(file).unwrap();
+    let thread = std::thread::spawn(move || append_all(file, waiting));
+    each_producer(first, |numbers| {
+        let queue = queue.clone();
+        let ready = ready.cloned();
+        async move {
+            for number in numbers {
+                let bytes = ready.as_ref().map_or_else(|| bytes_of(&step(number)), |ready| ready.to_vec());
+                let (reply, answer) = oneshot::channel();
+                queue.send((bytes, reply)).await.unwrap();
+                answer.await.unwrap();
+            }
+        }
+    })
+    .await;
+    drop(queue);
+    thread.join().unwrap();
+}
+
+fn append_all(mut file: File, mut waiting: mpsc::Receiver<(Vec<u8>, oneshot::Sender<()>)>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = vec![first];
+        while let Ok(next) = waiting.try_recv() {
+            group.push(next);
+        }
+        let bytes: Vec<u8> = group.iter().flat_map(|(bytes, _)| bytes).copied().collect();
+        file.write_all(&bytes).unwrap();
+        file.sync_data().unwrap();
+        for (_, reply) in group {
+            reply.send(()).unwrap();
+        }
+    }
+}
+
+async fn each_producer<F: Future<Output = ()> + Send + 'static>(
+    first: usize,
+    produce: impl Fn(std::iter::StepBy<std::ops::Range<usize>>) -> F,
+) {
+    let until = first + STEPS_PER_ROUND;
+    let tasks: Vec<_> = (first..first + PRODUCERS)
+        .map(|start| tokio::spawn(produce((start..until).step_by(PRODUCERS))))
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Figure {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Figure {
+    fn rate(&self) -> f64 {
+        STEPS_PER_ROUND as f64 / self.wall.as_secs_f64()
+    }
+
+    fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / STEPS_PER_ROUND as f64
+    }
+}
+
+fn measure<T>(work: impl FnOnce() -> T) -> Figure {
+    let (began, cpu_began) = (Instant::now(), cpu_time());
+    work();
+    Figure { wall: began.elapsed(), cpu: cpu_time() - cpu_began }
+}
+
+/// The one with the median rate.
+fn median(mut figures: Vec<Figure>) -> Figure {
+    figures.sort_by_key(|figure| figure.wall);
+    figures[figures.len() / 2]
+}
+
+/// User and system time of this process, in ticks of 10 ms.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 =
+        behind_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+fn resident_mib() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: f64 = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default();
+    pages * 4096.0 / f64::from(1 << 20)
+}
+
+#[derive(Default)]
+struct Counter;
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
