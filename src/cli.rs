@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -31,6 +31,7 @@ mod run;
 mod store;
 
 use output::Problem;
+use render::Colour;
 
 /// How many threads the desk works with. It mostly waits.
 const WORKER_THREADS: usize = 2;
@@ -153,14 +154,11 @@ pub fn run(cli: Cli) -> Exit {
     let result = match cli.command.unwrap_or(Command::Run) {
         Command::Run => wait_for(run::run(&path)),
         Command::Check(arguments) => check::check(&path, &arguments),
-        Command::Classify(arguments) => {
-            let mut input = std::io::stdin().lock();
-            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-            classify::classify(&arguments, &mut input, &mut out, &mut err).map_err(Problem::from)
-        }
+        Command::Classify(arguments) => write_through(|out, err, colour| {
+            classify::classify(&arguments, &mut std::io::stdin().lock(), out, err, colour)
+        }),
         Command::Rules(arguments) => {
-            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-            rules::rules(&arguments, &mut out, &mut err).map_err(Problem::from)
+            write_through(|out, err, colour| rules::rules(&arguments, out, err, colour))
         }
         Command::Librarians(command) => {
             with_config(&path, |config| wait_for(librarians::run(config, command)))
@@ -185,6 +183,16 @@ fn wait_for(command: impl Future<Output = Result<Exit, Problem>>) -> Result<Exit
     // Whatever still runs, such as a look-up of a host name, must not hold up the exit.
     runtime.shutdown_background();
     result
+}
+
+/// Carries out a command that writes by itself.
+fn write_through(
+    command: impl FnOnce(&mut dyn Write, &mut dyn Write, Colour) -> anyhow::Result<Exit>,
+) -> Result<Exit, Problem> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let exit = command(&mut out, &mut std::io::stderr().lock(), Colour::of_stderr())?;
+    out.flush()?;
+    Ok(exit)
 }
 
 fn with_config(path: &Path, command: impl FnOnce(&Config) -> Result<Exit, Problem>) -> Result<Exit, Problem> {
