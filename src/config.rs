@@ -151,6 +151,15 @@ pub fn parse(file: &str, text: &str) -> (Option<Config>, Vec<Fault>) {
     (config.filter(|_| usable), faults)
 }
 
+/// Reads a length of time as `bot.toml` has it, such as `3d`, for arguments on the command line.
+///
+/// # Errors
+///
+/// What is wrong with it, in words for the user.
+pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    duration::parse(text).map_err(|why| format!("{why}; {}", duration::HINT))
+}
+
 impl Password {
     /// Makes a relative path mean one below `home`.
     fn below(self, home: &Path) -> Password {

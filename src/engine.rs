@@ -202,14 +202,17 @@ impl Engine {
             free_code: about.free_code,
         };
         // Nothing half-done can be left behind: the core only reads the view, and the step is dropped.
-        let step = catch_unwind(AssertUnwindSafe(|| desk::decide(&view, input, now)));
-        Ok(step
-            .map_err(|_| {
-                let kind = kind(input);
-                error!(kind, "Deciding an input of kind {kind} failed; it was set aside. Please report this");
-            })
-            .ok())
+        Ok(guarded(kind(input), || desk::decide(&view, input, now)))
     }
+}
+
+/// What `decide` gives, or `None` and a log line where it panics.
+fn guarded<T>(kind: &'static str, decide: impl FnOnce() -> T) -> Option<T> {
+    let decided = catch_unwind(AssertUnwindSafe(decide));
+    if decided.is_err() {
+        error!(kind, "Deciding an input of kind {kind} failed; it was set aside. Please report this");
+    }
+    decided.ok()
 }
 
 /// The word for an input in logs.
@@ -311,4 +314,93 @@ fn free_code(store: &Store, id: &InputId) -> Result<Code, StoreError> {
         last = Some(code);
     }
     Ok(last.expect("there is always a candidate for a code"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Anchor, Confidential, Place, Post, Visibility};
+
+    fn engine() -> Engine {
+        let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
+        engine.set_account(account("desk"));
+        engine
+    }
+
+    fn account(handle: &str) -> Account {
+        let id = AccountId::new(Network::Sandbox, handle);
+        Account { id, handle: handle.to_owned(), bot: false }
+    }
+
+    fn post(id: &str, by: &str, text: &str) -> Input {
+        Input::Post(Box::new(Post {
+            place: Place::top(Network::Sandbox, Anchor { id: id.to_owned(), revision: None }),
+            author: account(by),
+            text: Confidential::new(text),
+            addressed: true,
+            mentions: Vec::new(),
+            visibility: Visibility::Public,
+            in_reply_to: None,
+            language: None,
+            seen_at: clock::now(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn once_a_post_shown_again_changes_nothing() {
+        let engine = engine();
+        let ask = || post("1", "pat", "Which poem begins with a woodland on a snowy evening?");
+        assert_eq!(engine.handle(ask()).await.unwrap(), Handled::Done(Outcome::Asked));
+        let before = engine.store().counts().unwrap();
+        assert_eq!(engine.handle(ask()).await.unwrap(), Handled::SeenBefore);
+        assert_eq!(engine.store().counts().unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn posts_that_arrive_together_all_take_effect() {
+        let engine = Arc::new(engine());
+        engine.handle(post("0", "nina", "join everything")).await.unwrap();
+        let asked = (1..=40).map(|turn| {
+            let engine = engine.clone();
+            let by = format!("patron{}", turn % 4);
+            let ask = post(&turn.to_string(), &by, "Which poem begins with a woodland on a snowy evening?");
+            tokio::spawn(async move { engine.handle(ask).await.unwrap() })
+        });
+        for handled in futures_util::future::join_all(asked).await {
+            assert_ne!(handled.unwrap(), Handled::SetAside);
+        }
+        assert_eq!(engine.store().counts().unwrap().seen, 41);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_change_is_woken() {
+        let engine = engine();
+        let mut changes = engine.changes();
+        changes.borrow_and_update();
+        engine.handle(post("1", "pat", "help")).await.unwrap();
+        assert!(changes.has_changed().unwrap());
+    }
+
+    #[test]
+    fn a_panic_in_the_core_is_contained() {
+        assert_eq!(guarded("post", || 7), Some(7));
+        assert_eq!(guarded::<()>("post", || panic!("a defect")), None);
+    }
+
+    #[test]
+    fn codes_are_found_wherever_people_write_them() {
+        let rows = [
+            ("claim K7Q4", vec!["K7Q4"]),
+            ("#k7q4: pass, and M3X9!", vec!["K7Q4", "M3X9"]),
+            ("(K7Q4C3)", vec!["K7Q4C3"]),
+            ("K7Q4x is no code, nor is AK7Q4", vec![]),
+            ("für K7Q4…", vec!["K7Q4"]),
+            ("", vec![]),
+            ("C3C3 D3D3 F3F3 G3G3 H3H3 J3J3", vec!["C3C3", "D3D3", "F3F3", "G3G3", "H3H3"]),
+        ];
+        for (text, expected) in rows {
+            let found: Vec<String> = codes_in(text).into_iter().map(String::from).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 }

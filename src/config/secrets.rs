@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::config::Password;
+use crate::fault::Fault;
 
 /// The name of the systemd credential with the password for Bluesky.
 const BLUESKY_CREDENTIAL: &str = "bluesky_password";
@@ -23,6 +24,13 @@ pub struct Missing {
     pub what: &'static str,
     pub span: Option<Range<usize>>,
     pub hint: String,
+}
+
+impl Missing {
+    /// As a fault of the configuration in `file`.
+    pub fn fault(self, file: &Path) -> Fault {
+        Fault::error(&file.display().to_string(), self.span, self.what).with_hint(self.hint)
+    }
 }
 
 /// The password for Bluesky: from the environment variable that `password_env` names, else the file

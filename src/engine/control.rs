@@ -49,6 +49,8 @@ const PAGE: usize = 200;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask")]
 pub enum Request {
+    /// Whether anybody is there.
+    Hello,
     /// Everybody on the roster.
     Librarians,
     /// The questions, oldest first.
@@ -94,6 +96,7 @@ pub enum Reply {
     Question {
         details: Box<Details>,
     },
+    Hello,
     /// It was done, or nothing had to be done.
     Done {
         outcome: Outcome,
@@ -287,6 +290,7 @@ fn refused(what: impl Into<String>, hint: impl Into<String>) -> Trouble {
 
 async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply, Trouble> {
     match request {
+        Request::Hello => Ok(Reply::Hello),
         Request::Librarians => Ok(Reply::Librarians { librarians: roster_rows(engine) }),
         Request::Questions { which } => questions(engine, which),
         Request::Question { code } => {

@@ -474,3 +474,180 @@ fn after_previous(previous: Option<Delivery>, now: Timestamp) -> Result<Option<P
         Some(Delivery::Claimed { .. }) => until(now),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Account, Anchor, Confidential, InputId, Network, Visibility};
+
+    /// Some time on which everything here happens; numbers are seconds from then.
+    const START_S: i64 = 1_800_000_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(START_S + seconds).unwrap()
+    }
+
+    fn waiting(not_before: i64, tries: u32) -> Delivery {
+        Delivery::Waiting { not_before: at(not_before), tries }
+    }
+
+    fn claimed(when: i64, tries: u32) -> Delivery {
+        Delivery::Claimed { at: at(when), tries }
+    }
+
+    fn unsure(since: i64, look_at: i64, tries: u32) -> Delivery {
+        Delivery::Unsure { since: at(since), look_at: at(look_at), tries }
+    }
+
+    fn place() -> Place {
+        Place::top(Network::Sandbox, Anchor { id: "7".to_owned(), revision: None })
+    }
+
+    /// Times that carry a spread are compared without it.
+    fn without_spread(next: Next) -> Next {
+        match next {
+            Next::Keep(Delivery::Waiting { not_before, tries })
+                if not_before > at(100) && not_before < at(107) =>
+            {
+                Next::Keep(waiting(105, tries))
+            }
+            Next::Keep(Delivery::Unsure { since, look_at, tries })
+                if look_at > at(100) && look_at < at(115) =>
+            {
+                Next::Keep(Delivery::Unsure { since, look_at: at(110), tries })
+            }
+            other => other,
+        }
+    }
+
+    #[test]
+    fn once_what_is_done_after_a_call_to_send() {
+        let later = |seconds| Failure::Later { after: Duration::from_secs(seconds) };
+        let rows = [
+            ("sent", Ok(place()), Next::Delivered(place())),
+            ("refused for good", Err(Failure::Refused(Refusal::Rejected)), Next::GiveUp(Refusal::Rejected)),
+            ("told to wait, which is no try", Err(later(30)), Next::Keep(waiting(130, 0))),
+            ("told to wait for a year: an hour", Err(later(31_000_000)), Next::Keep(waiting(3_700, 0))),
+            ("network down: again soon", Err(Failure::Transient("x")), Next::Keep(waiting(105, 1))),
+            ("account dead: in an hour", Err(Failure::AccountDead("x")), Next::Keep(waiting(3_700, 0))),
+            (
+                "nobody knows: look once it must have arrived, counted from the claim",
+                Err(Failure::Unsure("x")),
+                Next::Keep(unsure(90, 90 + 60 + 60, 1)),
+            ),
+        ];
+        for (name, sent, expected) in rows {
+            assert_eq!(without_spread(after_send(sent, &claimed(90, 0), at(100))), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn once_what_is_done_after_a_look() {
+        let later = Failure::Later { after: Duration::from_secs(30) };
+        let rows = [
+            ("it is there", Ok(Some(place())), Next::Delivered(place())),
+            ("it is not there: send it", Ok(None), Next::Keep(waiting(100, 2))),
+            ("told to wait: look later", Err(later), Next::Keep(unsure(0, 130, 2))),
+            ("network down: look soon", Err(Failure::Transient("x")), Next::Keep(unsure(0, 110, 2))),
+            ("no answer: look soon", Err(Failure::Unsure("x")), Next::Keep(unsure(0, 110, 2))),
+            ("account dead: in an hour", Err(Failure::AccountDead("x")), Next::Keep(unsure(0, 3_700, 2))),
+            (
+                "it can never be known: not repeated",
+                Err(Failure::Refused(Refusal::Unreachable)),
+                Next::GiveUp(Refusal::Unreachable),
+            ),
+        ];
+        for (name, found, expected) in rows {
+            assert_eq!(without_spread(after_look(found, &unsure(0, 100, 1), at(100))), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn once_a_letter_that_was_in_hand_is_looked_for_before_it_is_repeated() {
+        assert_eq!(found_in_hand(&claimed(0, 3)), Some(unsure(0, 120, 4)));
+        assert_eq!(found_in_hand(&waiting(0, 3)), None);
+        assert_eq!(found_in_hand(&unsure(0, 5, 3)), None);
+    }
+
+    #[test]
+    fn a_part_of_a_chain_attaches_to_the_one_before() {
+        let wait = |until| Err(Next::Keep(waiting(until, 0)));
+        let broken = || Err(Next::GiveUp(Refusal::ChainBroken));
+        let refused = Delivery::Refused { why: Refusal::Rejected, at: at(0) };
+        let rows = [
+            ("sent", Some(Delivery::Sent { place: place(), at: at(0) }), Ok(Some(place()))),
+            ("refused", Some(refused), broken()),
+            ("erased", None, broken()),
+            ("still waiting", Some(waiting(500, 1)), wait(500)),
+            ("in hand", Some(claimed(99, 0)), wait(105)),
+            ("looked for", Some(unsure(0, 300, 0)), wait(300)),
+        ];
+        for (name, previous, expected) in rows {
+            assert_eq!(after_previous(previous, at(100)), expected, "{name}");
+        }
+    }
+
+    fn letter(name: &str, to: &str, purpose: Purpose, made_at: i64) -> Row {
+        let id = AccountId::new(Network::Sandbox, to);
+        let letter = Letter {
+            id: crate::desk::LetterId::derive(&InputId::new("test", name), 0),
+            network: Network::Sandbox,
+            about: None,
+            purpose,
+            to: Account { id, handle: to.to_owned(), bot: false },
+            words_of: None,
+            content: Content::Post {
+                text: Confidential::new(name),
+                mentions: Vec::new(),
+                visibility: Visibility::Direct,
+                reply_to: None,
+                language: None,
+            },
+            made_at: at(made_at),
+        };
+        (letter, waiting(0, 0))
+    }
+
+    #[test]
+    fn whoever_waits_for_an_answer_comes_first_and_each_person_reads_in_order() {
+        let rows = vec![
+            letter("thanks to ann", "ann", Purpose::Thanks, 1),
+            letter("invitation to ben", "ben", Purpose::Invitation, 2),
+            letter("heard, cleo", "cleo", Purpose::Acknowledgement, 3),
+            letter("answer to cleo", "cleo", Purpose::Answer, 4),
+            letter("answer to dan", "dan", Purpose::Answer, 5),
+            letter("notice to eve", "eve", Purpose::Notice, 6),
+        ];
+        let busy = BTreeSet::from([(None, AccountId::new(Network::Sandbox, "dan"))]);
+        let order: Vec<String> = threads(rows, &busy)
+            .into_iter()
+            .flat_map(|(_, rows)| rows)
+            .map(|(letter, _)| match letter.content {
+                Content::Post { text, .. } => text.reveal().to_owned(),
+                Content::Delete { .. } => String::new(),
+            })
+            .collect();
+        let expected =
+            ["heard, cleo", "answer to cleo", "invitation to ben", "notice to eve", "thanks to ann"];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn bad_weather_keeps_the_whole_network_waiting() {
+        let rows = [
+            ("fine", None, Weather::Fair),
+            ("refused", Some(Failure::Refused(Refusal::Rejected)), Weather::Fair),
+            (
+                "slow down",
+                Some(Failure::Later { after: Duration::from_secs(9) }),
+                Weather::Rest(Duration::from_secs(9)),
+            ),
+            ("down", Some(Failure::Transient("x")), Weather::Rough),
+            ("no answer", Some(Failure::Unsure("x")), Weather::Rough),
+            ("account dead", Some(Failure::AccountDead("x")), Weather::Rest(Duration::from_secs(3_600))),
+        ];
+        for (name, failure, expected) in rows {
+            assert_eq!(weather(failure.as_ref()), expected, "{name}");
+        }
+    }
+}

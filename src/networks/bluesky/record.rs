@@ -217,6 +217,7 @@ mod tests {
                 about: None,
                 purpose: Purpose::Answer,
                 to: account,
+                words_of: None,
                 content: Content::Post {
                     text: Confidential::new(text),
                     mentions,

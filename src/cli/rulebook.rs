@@ -1,0 +1,52 @@
+//! The folder of rule files for a desk that is about to open.
+//!
+//! **Invariant:** rules with errors are never used to run the desk.
+
+use std::path::Path;
+
+use crate::cli::render::{self, Colour, Lines};
+use crate::cli::{classify, rules};
+use crate::config::rules_dir;
+use crate::fault::{Fault, Severity};
+use crate::subjects::{RuleFile, Subjects};
+
+/// What the rule files came to.
+#[derive(Debug)]
+pub(super) struct Rulebook {
+    pub(super) subjects: Subjects,
+    pub(super) faults: Vec<Fault>,
+    /// The files, for showing lines.
+    files: Vec<RuleFile>,
+}
+
+/// Reads and compiles the rule files. A folder that cannot be read is a fault.
+pub(super) fn read(folder: &Path) -> Rulebook {
+    let files = rules_dir::read(folder).unwrap_or_default();
+    if files.is_empty() {
+        return Rulebook { subjects: Subjects::default(), faults: rules::check_rules(folder), files };
+    }
+    let (subjects, faults) = Subjects::compile(&files);
+    Rulebook { subjects, faults, files }
+}
+
+/// The same, with the examples that the rule files carry tried out.
+pub(super) fn examine(folder: &Path) -> Rulebook {
+    Rulebook { faults: rules::check_rules(folder), ..read(folder) }
+}
+
+impl Rulebook {
+    /// Whether a desk can work with it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.faults.iter().all(|fault| fault.severity < Severity::Error)
+    }
+
+    /// The text of a rule file.
+    pub(super) fn source(&self, file: &str) -> Option<&str> {
+        classify::source_of(&self.files, file)
+    }
+
+    /// Faults as people read them, with their lines.
+    pub(super) fn show(&self, colour: Colour) -> String {
+        render::faults(&self.faults, |file| self.source(file), Lines::Shown, colour)
+    }
+}

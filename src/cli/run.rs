@@ -1,0 +1,193 @@
+//! `stumper run`: open the desk.
+//!
+//! What can be refused is refused first, in one clear message; then the page is served; then the
+//! networks are joined, which may take long or fail without closing the desk.
+//!
+//! **Invariant:** a desk with broken rules or without its database never opens, and one that is told
+//! to stop ends with everything written down.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::cli::check;
+use crate::cli::output::{self, Problem};
+use crate::cli::render::Colour;
+use crate::cli::rulebook::{self, Rulebook};
+use crate::cli::{Exit, reach};
+use crate::config::{Config, secrets};
+use crate::engine::control::{self, ControlFile};
+use crate::engine::{self, Engine};
+use crate::networks::{self, Connector, http, sandbox};
+use crate::web;
+
+/// The name of the desk's own account on the sandbox.
+pub(super) const SANDBOX_HANDLE: &str = "desk";
+
+/// The file of the sandbox's posts inside the data folder.
+const SANDBOX_FILE: &str = "sandbox.jsonl";
+
+/// The file inside the data folder that keeps the log-in to Bluesky.
+const BLUESKY_SESSION_FILE: &str = "bluesky-session.json";
+
+pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
+    let mut signals = Signals::listen()?;
+    let config = check::usable_config(path)?;
+    let rulebook = usable_rules(&config)?;
+    let (listener, address) = bind(config.listen).await?;
+    let store = reach::open_store(&config.data)?;
+    let sandbox = open_sandbox(&config)?;
+    let connectors = connectors(&config, path, sandbox.as_ref())?;
+    let engine = Arc::new(Engine::new(store, rulebook.subjects, config.settings.clone()));
+    let control = ControlFile::create(&config.data, address).map_err(|error| {
+        Problem::unexpected(format!("the data folder cannot be written to: {}", error.kind()))
+    })?;
+    let more = control::router(engine.clone(), &control, config.data.clone());
+    let closing = watch::Sender::new(false);
+    let mut closed = closing.subscribe();
+    let until_closing = async move { drop(closed.wait_for(|closing| *closing).await) };
+    let mut page = tokio::spawn(web::serve(listener, web::App { sandbox, more }, until_closing));
+    output::data(&format!("The desk's page is at http://{address}/\n"))?;
+
+    let running = engine::start(&engine, connectors, config.data.clone());
+    let exit = tokio::select! {
+        () = signals.next() => {
+            info!("The desk stops");
+            Exit::Fine
+        }
+        () = engine.stuck() => {
+            error!("The database takes nothing more. The desk ends; start it again when the disk is in order");
+            Exit::Unexpected
+        }
+        _ = &mut page => {
+            error!("The page ended by itself. The desk ends");
+            Exit::Unexpected
+        }
+    };
+    ControlFile::remove(&config.data);
+    closing.send_replace(true);
+    let ended = async {
+        running.stop().await;
+        if !page.is_finished() {
+            page.await.ok();
+        }
+    };
+    tokio::select! {
+        () = ended => {}
+        () = signals.next() => warn!("Asked to stop a second time: not waiting for calls in hand"),
+    }
+    engine.store().close().await.map_err(|error| Problem::unexpected(error.to_string()))?;
+    Ok(exit)
+}
+
+/// The rules, or all that keeps them from being used, told to the user.
+fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
+    let rulebook = rulebook::read(&config.rules);
+    if rulebook.is_usable() {
+        let warnings = rulebook.faults.len();
+        if warnings > 0 {
+            warn!(warnings, "The rules have {warnings} faults that do no harm; see `stumper check`");
+        }
+        return Ok(rulebook);
+    }
+    output::note(&rulebook.show(Colour::of_stderr()));
+    Err(Problem::new("the rules have faults, so the desk does not open", "mend them and try again"))
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Problem::new(
+            format!("another program uses {address} already"),
+            "end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`",
+        ),
+        kind => Problem::new(
+            format!("the desk's page cannot listen at {address}: {kind}"),
+            "set another address with `listen` in `[web]` of `bot.toml`",
+        ),
+    })?;
+    let address = listener.local_addr().unwrap_or(address);
+    Ok((listener, address))
+}
+
+fn open_sandbox(config: &Config) -> Result<Option<Arc<sandbox::Sandbox>>, Problem> {
+    if !config.sandbox {
+        return Ok(None);
+    }
+    let sandbox =
+        sandbox::Sandbox::open(&config.data.join(SANDBOX_FILE), SANDBOX_HANDLE).map_err(|error| {
+            Problem::new(
+                format!("the sandbox cannot be opened: {error}"),
+                "mend the file, or move it away to begin with an empty sandbox",
+            )
+        })?;
+    Ok(Some(Arc::new(sandbox)))
+}
+
+fn connectors(
+    config: &Config,
+    path: &Path,
+    sandbox: Option<&Arc<sandbox::Sandbox>>,
+) -> Result<Vec<Arc<Connector>>, Problem> {
+    let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
+    Ok(sandbox.into_iter().chain(bluesky(config, path)?).map(Arc::new).collect())
+}
+
+/// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
+pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(bluesky) = &config.bluesky else { return Ok(None) };
+    let password = secrets::bluesky_password(&bluesky.password, |name| std::env::var(name).ok());
+    let password = password.map_err(|missing| check::tell(missing.fault(path), path))?;
+    reach::make_folder(&config.data)?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let session_file = config.data.join(BLUESKY_SESSION_FILE);
+    let settings =
+        networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file);
+    Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
+}
+
+/// Ctrl-C, and what service managers send.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Result<Signals, Problem> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| {
+            signal(kind).map_err(|error| Problem::unexpected(format!("cannot listen to signals: {error}")))
+        };
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Result<Signals, Problem> {
+        Ok(Signals {})
+    }
+
+    async fn next(&mut self) {
+        // An error means that Ctrl-C can never be heard; then the desk runs until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
