@@ -120,6 +120,7 @@ fn letter(content: Content) -> Letter {
         about: None,
         purpose: Purpose::Answer,
         to: account("did:plc:ann", "ann.test"),
+        words_of: None,
         content,
         made_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
     }

@@ -139,6 +139,7 @@ fn outgoing(turn: usize, to: &str, content: Content, reply_to: Option<Placed>) -
         about: None,
         purpose: Purpose::Invitation,
         to: account(to),
+        words_of: None,
         content,
         made_at: noon(),
     };
