@@ -420,16 +420,40 @@ async fn confidential_a_deleted_text_is_gone_everywhere() {
     world.desk.send(&deletion(2, &sent)).await.unwrap();
     world.desk.send(&deletion(2, &sent)).await.expect("what is gone already is success");
     world.sandbox.delete(&handle("ann"), theirs.id).await.unwrap();
+    let keyed = Saying { key: Some("k".to_owned()), ..saying("zoe", Visibility::Public, "a griffin") };
+    let keyed = world.sandbox.say(keyed, noon()).await.unwrap();
+    world.sandbox.delete(&handle("zoe"), keyed.id).await.unwrap();
     assert!(world.desk.look(&deletion(2, &sent)).await.unwrap().is_some());
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
 
     let world = world.reopened();
     let file = fs::read_to_string(world.file()).unwrap();
-    assert!(!file.contains("unicorn") && !file.contains("dragon"), "not even in the file");
+    for word in ["unicorn", "dragon", "griffin", "zoe"] {
+        assert!(!file.contains(word), "{word} is still in the file");
+    }
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
     assert_eq!(world.desk.send(&secret).await.unwrap(), sent, "and it does not come back");
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
     assert!(world.sandbox.posts().post(reply.id).is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_tidied_loses_nothing() {
+    let world = World::new();
+    let gone = world.say("ann", Visibility::Public, "a dragon").await;
+    world.say("ann", Visibility::Public, "a horse").await;
+    // Something is in the way of the new file.
+    let obstacle = world.folder.path().join("sandbox.jsonl.new");
+    fs::create_dir(&obstacle).unwrap();
+    world.sandbox.delete(&handle("ann"), gone.id).await.unwrap();
+    let world = world.reopened();
+    assert_eq!(world.seen_by("ann"), BTreeSet::from(["a horse".to_owned()]));
+    world.say("ann", Visibility::Public, "a bird").await;
+    fs::remove_dir(obstacle).unwrap();
+    // Once it is away, the deleted text goes too.
+    let world = world.reopened();
+    assert!(!fs::read_to_string(world.file()).unwrap().contains("dragon"));
+    assert_eq!(world.seen_by("ann"), BTreeSet::from(["a bird".to_owned(), "a horse".to_owned()]));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ try {
 
   await step("ann asks, and the desk acknowledges", async () => {
     await page.locator("#examples button").first().click();
-    await page.locator("#compose button[type=submit]").click();
+    await page.keyboard.press("Control+Enter");
     await letter("acknowledgement").waitFor();
     await page.locator("#guide-invited [data-be]").waitFor();
     await toTop();
@@ -120,14 +120,26 @@ try {
     await stranger.goto(`${address}/?as=mallory`);
     await stranger.locator(".thread .more button").first().click();
     await stranger.locator("article[data-purpose=answer]").waitFor();
-    if (await stranger.locator("article[data-purpose=acknowledgement] .badge.private").count()) {
-      throw new Error("a direct post is in the public list");
-    }
     const seen = await stranger.evaluate(() => document.body.innerText);
     if (/Direct to/.test(seen)) throw new Error("a stranger sees a direct post");
     await stranger.locator("#tab-you").click();
     await stranger.locator("#empty").waitFor();
     await stranger.context().close();
+  });
+
+  await step("what somebody writes is text, whatever it looks like", async () => {
+    const text = "<img src=x onerror=alert(1)> <script>alert(2)</script> javascript:alert(3)";
+    const mallory = await open();
+    mallory.on("dialog", () => faults.push("a post ran as a script"));
+    await mallory.goto(`${address}/?as=mallory`);
+    await mallory.locator("#text").fill(text);
+    await mallory.locator("#compose button[type=submit]").click();
+    await mallory.locator("article[data-author=mallory] .words", { hasText: text }).waitFor();
+    if (await mallory.locator("#threads :is(img, script)").count()) throw new Error("a post became markup");
+    await mallory.locator("article[data-author=mallory]").hover();
+    await mallory.locator("article[data-author=mallory]").getByRole("button", { name: "Delete" }).click();
+    await mallory.locator("article[data-author=mallory]").waitFor({ state: "detached" });
+    await mallory.context().close();
   });
 
   await step("it fits a phone, by day and by night", async () => {

@@ -226,6 +226,7 @@ fn commands(desk: &str) -> Markup {
             details {
                 summary { h2 #commands-title { "What you can say to the desk" } }
                 p { "Reply to @" (desk) ", mention it, or send it a direct message. Capitals don’t matter." }
+                p { "Names that end in " code { ".bot" } " are bots here, and the desk keeps away from bots." }
                 (table("When you asked", &PATRON_WORDS))
                 (table("To be a librarian", &LIBRARIAN_WORDS))
                 (table("When you are invited", &INVITATION_WORDS))

@@ -19,9 +19,8 @@ const SETTLE_MS_MAX = 10_000;
 const LONG_THREAD = 8;
 const LOST = "The desk cannot be heard just now. This page goes on by itself when it is back.";
 
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const librarians = [
-  { handle: "clio", what: "history, genealogy", says: ["join history, genealogy", "languages en, de", `hours 0:00-24:00 ${zone}`] },
+  { handle: "clio", what: "history, genealogy", says: ["join history, genealogy", "languages en, de", "hours always"] },
   { handle: "gauss", what: "mathematics, physics", says: ["join mathematics, physics", "hours always"] },
   { handle: "lexi", what: "law, politics", says: ["join law, politics", "hours always"] },
   { handle: "flora", what: "biology, health, food", says: ["join biology, health, food", "hours always"] },
