@@ -117,6 +117,7 @@ fn envelope(name: &str, to: Account, content: Content) -> Letter {
         about: None,
         purpose: Purpose::Answer,
         to,
+        words_of: None,
         content,
         made_at: clock::now(),
     }

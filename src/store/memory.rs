@@ -255,7 +255,7 @@ impl Memory {
     }
 
     pub(super) fn close(&self) -> Result<(), StoreError> {
-        self.open_for_writing()?.closed = true;
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).closed = true;
         Ok(())
     }
 

@@ -180,7 +180,8 @@ impl Sled {
         }
         let mut letters = Vec::with_capacity(ids.len());
         for id in &ids {
-            letters.extend(read_letter(&layers, &keys::letter(id))?);
+            let found = read_letter(&layers, &keys::letter(id))?;
+            letters.extend(found.filter(|(row, _)| row.letter.about.as_ref() == Some(code)));
         }
         letters.sort_by_key(|(row, _)| (row.letter.made_at, row.turn));
         Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())

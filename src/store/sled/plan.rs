@@ -337,6 +337,13 @@ fn stored_letter(layers: &Layers<'_>, id: &LetterId) -> Result<Option<StoredLett
     Ok(Some(StoredLetter { main, turn: row.turn, head: row.letter, delivery_main, delivery }))
 }
 
+/// The letter, if it is about this question. A history may name a letter that was there already when
+/// it was written, and that is about another question.
+fn letter_about(layers: &Layers<'_>, id: &LetterId, code: &Code) -> Result<Option<StoredLetter>, StoreError> {
+    let letter = stored_letter(layers, id)?;
+    Ok(letter.filter(|letter| letter.head.about.as_ref() == Some(code)))
+}
+
 fn settle(layers: &mut Layers<'_>, id: &LetterId, delivery: &Delivery) -> Result<(), StoreError> {
     match stored_letter(layers, id)? {
         Some(letter) => move_letter(layers, &letter, delivery),
@@ -397,7 +404,7 @@ fn erase(layers: &mut Layers<'_>, code: &Code) -> Result<(), StoreError> {
         layers.remove(&key, Some(&main));
     }
     for id in &letters {
-        if let Some(letter) = stored_letter(layers, id)? {
+        if let Some(letter) = letter_about(layers, id, code)? {
             remove_letter(layers, &letter);
         }
     }

@@ -1,0 +1,10 @@
+//! What every store promises, tried on every store.
+//!
+//! **Invariant:** nothing here looks inside a store; whatever is checked, a caller could see.
+
+mod contract;
+mod crash;
+mod model;
+mod on_disk;
+mod power_cut;
+mod world;

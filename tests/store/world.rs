@@ -1,0 +1,191 @@
+//! A small world for the tests: times, people, questions, letters, steps.
+//!
+//! **Invariant:** everything is derived from names and numbers, so that a failed test can be
+//! repeated.
+
+use jiff::{SignedDuration, Timestamp};
+use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
+use stumper::desk::question::{Entry, Fate, Invitation, Reason, Rung, Why};
+use stumper::desk::step::Outcome;
+use stumper::desk::*;
+use stumper::store::{Committed, Store, archive};
+use stumper::subjects::SubjectId;
+
+/// What patrons write. No trace of it may stay after an erasure.
+pub(crate) const SECRET: &str = "Which plant did my grandmother call moonwort?";
+
+/// A time so many minutes after the beginning of the world.
+pub(crate) fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap() + SignedDuration::from_mins(minutes)
+}
+
+pub(crate) fn account(name: &str) -> Account {
+    Account { id: id(name), handle: name.to_owned(), bot: false }
+}
+
+pub(crate) fn id(name: &str) -> AccountId {
+    AccountId::new(Network::Sandbox, name)
+}
+
+/// One of 5,625 codes of four signs, or of 31 million longer ones.
+pub(crate) fn code(number: usize) -> Code {
+    let letters: Vec<char> = "CDFGHJKMNPQRTWX".chars().collect();
+    let digits: Vec<char> = "34679".chars().collect();
+    let pairs = if number < 5_625 { 2 } else { 4 };
+    let mut rest = number;
+    let mut text = String::new();
+    for _ in 0..pairs {
+        text.push(letters[rest % 15]);
+        text.push(digits[rest / 15 % 5]);
+        rest /= 75;
+    }
+    Code::parse(&text).unwrap()
+}
+
+pub(crate) fn input(name: &str) -> InputId {
+    InputId::new("test", name)
+}
+
+pub(crate) fn post(name: &str) -> PostId {
+    PostId::new(Network::Sandbox, name)
+}
+
+pub(crate) fn place(name: &str) -> Place {
+    Place::top(Network::Sandbox, Anchor { id: name.to_owned(), revision: None })
+}
+
+/// A new question by this patron, without timers and invitations.
+pub(crate) fn question(number: usize, patron: &str) -> Question {
+    Question {
+        code: code(number),
+        version: 0,
+        patron: account(patron),
+        visibility: Visibility::Direct,
+        language: Some("en".to_owned()),
+        text: Confidential::new(SECRET),
+        place: place(&format!("post-{number}")),
+        asked_at: at(0),
+        state: State::Seeking,
+        subjects: Vec::new(),
+        rung: Rung::Specialists,
+        invitations: Vec::new(),
+        timers: Default::default(),
+        posts: Vec::new(),
+        recent_letters: Vec::new(),
+    }
+}
+
+pub(crate) fn with_timers(mut question: Question, timers: &[(Reason, i64)]) -> Question {
+    question.timers = timers.iter().map(|(reason, minutes)| (*reason, at(*minutes))).collect();
+    question
+}
+
+pub(crate) fn invitation(librarian: &str) -> Invitation {
+    Invitation {
+        librarian: account(librarian),
+        letter: LetterId::derive(&input(librarian), 0),
+        sent_at: at(0),
+        fate: Fate::Waiting,
+        visibility: Visibility::Direct,
+        why: Why::Generalist,
+        place: None,
+    }
+}
+
+pub(crate) fn librarian(name: &str, subjects: &[&str]) -> Person {
+    let librarian = Librarian {
+        opted_in_at: Some(at(0)),
+        subjects: subjects.iter().map(|subject| SubjectId::new(*subject)).collect(),
+        hours: Vec::new(),
+        languages: Default::default(),
+        limit: 3,
+        paused_until: None,
+        open: Default::default(),
+        asked_at: None,
+        asked_total: 0,
+        answered_total: 0,
+    };
+    Person { librarian: Some(librarian), ..Person::new(account(name)) }
+}
+
+/// A letter, the first of the input with this name, decided so many minutes after the beginning.
+pub(crate) fn letter(name: &str, minutes: i64, about: Option<usize>, reply_to: Option<ReplyTo>) -> Letter {
+    Letter {
+        id: LetterId::derive(&input(name), 0),
+        network: Network::Sandbox,
+        about: about.map(code),
+        purpose: Purpose::Notice,
+        to: account("reader"),
+        words_of: None,
+        content: Content::Post {
+            text: Confidential::new(format!("{SECRET} ({name})")),
+            mentions: Vec::new(),
+            visibility: Visibility::Direct,
+            reply_to,
+            language: None,
+        },
+        made_at: at(minutes),
+    }
+}
+
+pub(crate) fn deletion(name: &str, minutes: i64, about: Option<usize>) -> Letter {
+    Letter {
+        purpose: Purpose::Deletion,
+        content: Content::Delete { post: post("gone") },
+        ..letter(name, minutes, about, None)
+    }
+}
+
+pub(crate) fn entry(name: &str, number: usize, what: &str) -> Entry {
+    Entry { code: code(number), at: at(0), input: input(name), what: what.to_owned() }
+}
+
+pub(crate) fn link(number: usize, with: &str) -> Link {
+    Link { code: Some(code(number)), with: id(with) }
+}
+
+pub(crate) fn step(name: &str) -> Step {
+    Step::nothing(input(name), at(0), Outcome::Relayed)
+}
+
+pub(crate) fn waiting(minutes: i64, tries: u32) -> Delivery {
+    Delivery::Waiting { not_before: at(minutes), tries }
+}
+
+pub(crate) fn claimed(minutes: i64) -> Delivery {
+    Delivery::Claimed { at: at(minutes), tries: 1 }
+}
+
+pub(crate) fn unsure(look_at: i64) -> Delivery {
+    Delivery::Unsure { since: at(0), look_at: at(look_at), tries: 1 }
+}
+
+pub(crate) fn sent(minutes: i64) -> Delivery {
+    Delivery::Sent { place: place("sent"), at: at(minutes) }
+}
+
+pub(crate) fn refused(minutes: i64) -> Delivery {
+    Delivery::Refused { why: Refusal::Rejected, at: at(minutes) }
+}
+
+/// Commits a step that must be stored.
+pub(crate) async fn store(store: &Store, step: Step) {
+    assert_eq!(store.commit(step).await, Ok(Committed::Stored));
+}
+
+pub(crate) fn export(store: &Store) -> String {
+    let mut archive = Vec::new();
+    archive::export(store, &mut archive).unwrap();
+    String::from_utf8(archive).unwrap()
+}
+
+/// What another store looks like that is filled from this archive.
+pub(crate) async fn imported(archive: &str, into: Store) -> Store {
+    archive::import(&into, archive.as_bytes()).await.unwrap();
+    into
+}
+
+/// Everybody on the roster.
+pub(crate) fn roster(store: &Store) -> Vec<Person> {
+    store.roster().iter().map(|(person, _)| person.clone()).collect()
+}
