@@ -1,7 +1,8 @@
 // A newcomer's first minutes in the sandbox, played in a real browser against a running desk: bring in
 // the example librarians, ask as ann, answer as the librarian who was invited, read it as ann, say thanks.
 //
-// Usage: node story.mjs ADDRESS FOLDER. Needs a desk with an empty sandbox. Ends with 1 on failure.
+// Usage: node story.mjs ADDRESS FOLDER. It writes posts, so the desk must be one that was started for
+// it, with an empty sandbox; one that somebody uses is refused untouched. Ends with 1 on failure.
 
 import { chromium } from "playwright-core";
 
@@ -43,6 +44,17 @@ async function step(name, play) {
   }
 }
 
+/** Looks, without posting anything, whether anybody has used this sandbox. */
+async function refuseUsedSandbox() {
+  const people = ["ann", "clio", "gauss", "lexi", "flora", "ada", "marian", "mallory"];
+  const read = async (path) => (await fetch(`${address}${path}`)).json();
+  const timeline = await read("/sandbox/timeline?as=mallory");
+  const unread = await read(`/sandbox/unread?who=${people.join(",")}`);
+  if (timeline.threads.length || Object.values(unread).some((one) => one.known)) {
+    throw new Error(`the sandbox at ${address} is in use; start a desk with an empty one for the story`);
+  }
+}
+
 const picture = (of, name, more = {}) => of.screenshot({ path: `${folder}/${name}.png`, ...more });
 const letter = (purpose) => page.locator(`article[data-author=desk][data-purpose=${purpose}]`);
 const toTop = () => page.evaluate(() => window.scrollTo(0, 0));
@@ -50,6 +62,7 @@ let librarian;
 let page;
 
 try {
+  await refuseUsedSandbox();
   page = await open();
 
   await step("the page opens for ann", async () => {

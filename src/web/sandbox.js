@@ -17,6 +17,7 @@ const RETRY_MS = 3_000;
 const PEOPLE_MAX = 8;
 const SETTLE_MS_MAX = 10_000;
 const LONG_THREAD = 8;
+const TOGETHER_MS = 5_000;
 const LOST = "The desk cannot be heard just now. This page goes on by itself when it is back.";
 
 const librarians = [
@@ -564,7 +565,7 @@ function drawLibrarians() {
   keep($("librarian-list"), known.map(({ handle, what }) => {
     const { invitations = 0, posts = 0 } = state.unread[handle] ?? {};
     const isMe = handle === state.me;
-    const word = isMe ? "" : invitations ? "invited just now" : posts ? `${posts} new` : "";
+    const word = isMe ? "" : invitations ? "invited" : posts ? `${posts} new` : "";
     return {
       key: `${handle} ${word} ${isMe}`,
       make: () => element("li", {}, face(handle),
@@ -727,7 +728,11 @@ function progress(step) {
 function noteProgress() {
   const known = librarians.some((one) => state.unread[one.handle]?.known);
   if (!known && state.lists.public.threads.length === 0) remembered.set("done", []);
-  const invited = librarians.map((one) => one.handle).filter((handle) => state.unread[handle]?.invitations);
+  // Who heard last is first; those asked together stay in order, specialists before generalists. Ids
+  // are times in milliseconds, or next to them.
+  const later = (one, other) => Number(state.unread[other].newest) - Number(state.unread[one].newest);
+  const invited = librarians.map((one) => one.handle).filter((handle) => state.unread[handle]?.invitations)
+    .sort((one, other) => (Math.abs(later(one, other)) < TOGETHER_MS ? 0 : later(one, other)));
   if (invited.length) remembered.set("invited", invited);
   const answers = state.lists.you.threads.flatMap((thread) => thread.posts).some((post) => post.for_you && post.purpose === "answer");
   if (answers) { progress("answered"); if (state.view === "you" || state.open.size) progress("read"); }
