@@ -140,10 +140,10 @@ pub(super) fn wish_id() -> Result<String, Problem> {
 }
 
 async fn roster(desk: &Reached) -> Result<Vec<RosterRow>, Problem> {
-    match desk.ask(Request::Librarians).await? {
-        Reply::Librarians { librarians } => Ok(librarians),
-        _ => Err(Problem::unexpected("the desk gave a reply to something else")),
-    }
+    let Reply::Librarians { librarians } = desk.ask(Request::Librarians).await? else {
+        return Err(Problem::wrong_reply());
+    };
+    Ok(librarians)
 }
 
 async fn import(desk: &Reached, file: &std::path::Path) -> Result<(), Problem> {

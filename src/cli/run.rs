@@ -109,15 +109,17 @@ fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Problem::new(
-            format!("another program uses {address} already"),
-            "end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`",
-        ),
-        kind => Problem::new(
-            format!("the desk's page cannot listen at {address}: {kind}"),
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return Problem::new(
+                format!("another program uses {address} already"),
+                "end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`",
+            );
+        }
+        Problem::new(
+            format!("the desk's page cannot listen at {address}: {}", error.kind()),
             "set another address with `listen` in `[web]` of `bot.toml`",
-        ),
+        )
     })?;
     let address = listener.local_addr().unwrap_or(address);
     Ok((listener, address))
