@@ -125,6 +125,7 @@ fn step(number: usize) -> Step {
             letter: LetterId::derive(&input, 0),
             sent_at: at,
             fate: Fate::Waiting,
+            visibility: Visibility::Public,
             why: Why::Subject { subject: SubjectId::new("history-of-science") },
             place: None,
         }],
@@ -143,6 +144,7 @@ fn step(number: usize) -> Step {
         about: Some(code.clone()),
         purpose: Purpose::Invitation,
         to: librarian.clone(),
+        words_of: Some(patron.id.clone()),
         content: Content::Post {
             mentions: vec![Mention { start: 0, end: librarian.handle.len() + 1, account: librarian }],
             text: Confidential::new(letter_text),
@@ -154,7 +156,7 @@ fn step(number: usize) -> Step {
     };
     let what = "asked; history-of-science by `aurora`; invited one librarian".to_owned();
     let entry = Entry { code: code.clone(), at, input: input.clone(), what };
-    let link = Link { code, with: patron.id.clone() };
+    let link = Link { code: Some(code), with: patron.id.clone() };
     Step {
         questions: vec![question],
         people: vec![Person::new(patron)],

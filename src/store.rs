@@ -359,6 +359,16 @@ impl Store {
         }
     }
 
+    /// Forgets talk that is older than `before` and belongs to no question, at most `limit` of it, and
+    /// says how much: settled letters with the links of their posts, and people about whom nothing
+    /// has to be remembered.
+    pub async fn expire_talk(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        match self {
+            Store::Memory(memory) => memory.expire_talk(before, limit),
+            Store::Sled(sled) => sled.expire_talk(before, limit).await,
+        }
+    }
+
     /// How many rows there are, counted one by one: for checks and tests.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         match self {

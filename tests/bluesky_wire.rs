@@ -4,6 +4,8 @@
 //! **Invariant:** everything here talks to a fake server on loopback; what the real one does is tested
 //! in `bluesky_network.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +122,7 @@ fn letter(content: Content) -> Letter {
         about: None,
         purpose: Purpose::Answer,
         to: account("did:plc:ann", "ann.test"),
+        words_of: None,
         content,
         made_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
     }
@@ -193,7 +196,7 @@ async fn a_log_in_that_fails_says_what_to_mend() {
     check_log_in("no such server", error(404, "XRPCNotSupported"), "check the address").await;
     check_log_in("another web site", raw(200, "text/html", "<html>Hi</html>"), "not one of the AT Protocol")
         .await;
-    check_log_in("a redirect", raw(302, "text/html", ""), "refuses the request").await;
+    check_log_in("a redirect", raw(302, "text/html", ""), "not one of the AT Protocol").await;
     let inactive = json!({"did": "d", "handle": "h", "accessJwt": "a", "refreshJwt": "r", "active": false});
     check_log_in("deactivated", ok(inactive), "not active").await;
     let limited = error(429, "RateLimitExceeded").insert_header("retry-after", "289");
@@ -229,6 +232,21 @@ async fn a_broken_session_file_means_a_new_log_in() {
         fake.connector.fetch(None).await.unwrap();
         assert!(std::fs::read_to_string(fake.session_file()).unwrap().contains("refresh-1"), "{broken}");
     }
+}
+
+#[tokio::test]
+async fn a_kept_log_in_that_is_dead_is_tried_anew_once() {
+    let fake = Fake::bare().await;
+    let first = fake.on("POST", CREATE_SESSION).respond_with(fake.granted("1"));
+    first.up_to_n_times(1).mount(&fake.server).await;
+    fake.on("POST", CREATE_SESSION).respond_with(fake.granted("2")).expect(1).mount(&fake.server).await;
+    fake.on("GET", LIST).respond_with(ok(json!({"notifications": []}))).mount(&fake.server).await;
+    fake.connector.fetch(None).await.unwrap();
+    let old = fake.on("GET", GET_SESSION).and(header("authorization", "Bearer access-1"));
+    old.respond_with(error(400, "AccountDeactivated")).mount(&fake.server).await;
+    let new = fake.on("GET", GET_SESSION).and(header("authorization", "Bearer access-2"));
+    new.respond_with(ok(json!({"did": "did:plc:desk", "handle": "desk.test"}))).mount(&fake.server).await;
+    assert_eq!(fake.restarted().connect().await.unwrap().handle, "desk.test");
 }
 
 #[tokio::test]
@@ -344,7 +362,7 @@ async fn pages_of_any_shape_are_results() {
     check_fetch("a number for a cursor", ok(json!({"notifications": [], "cursor": 7})), not_ours).await;
     check_fetch("nested without end", raw(200, "application/json", "[".repeat(100_000)), not_ours).await;
     check_fetch("5 MB", raw(200, "application/json", " ".repeat(5_000_000)), "larger than").await;
-    check_fetch("forbidden", raw(403, "text/html", "<html>Blocked</html>"), "refuses").await;
+    check_fetch("forbidden", raw(403, "text/html", "<html>Blocked</html>"), not_ours).await;
     check_fetch("out of order", error(500, "InternalServerError"), "out of order").await;
     check_fetch("upstream", error(502, "UpstreamFailure"), "out of order").await;
     check_fetch("taken down", error(401, "AccountTakedown"), "taken the account down").await;

@@ -3,6 +3,8 @@
 //! **Invariant:** no test waits for a time to pass; what must not arrive is proved by something later
 //! that does.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -137,6 +139,7 @@ fn outgoing(turn: usize, to: &str, content: Content, reply_to: Option<Placed>) -
         about: None,
         purpose: Purpose::Invitation,
         to: account(to),
+        words_of: None,
         content,
         made_at: noon(),
     };
@@ -269,7 +272,9 @@ async fn the_desk_hears_what_is_for_it() {
         write!(text, " @p{number}").unwrap();
         text
     });
-    let rows: &[(&str, Visibility, Option<Placed>, &str, Option<(&str, bool, usize)>)] = &[
+    /// The text, whether the desk was addressed, and how many others were mentioned.
+    type Heard = Option<(&'static str, bool, usize)>;
+    let rows: &[(&str, Visibility, Option<Placed>, &str, Heard)] = &[
         ("a question", Visibility::Public, None, "@desk who?", Some(("who?", true, 0))),
         ("unlisted", Visibility::Unlisted, None, "@Desk: who?", Some(("who?", true, 0))),
         ("a message", Visibility::Direct, None, "@desk who?", Some(("who?", true, 0))),
@@ -415,16 +420,40 @@ async fn confidential_a_deleted_text_is_gone_everywhere() {
     world.desk.send(&deletion(2, &sent)).await.unwrap();
     world.desk.send(&deletion(2, &sent)).await.expect("what is gone already is success");
     world.sandbox.delete(&handle("ann"), theirs.id).await.unwrap();
+    let keyed = Saying { key: Some("k".to_owned()), ..saying("zoe", Visibility::Public, "a griffin") };
+    let keyed = world.sandbox.say(keyed, noon()).await.unwrap();
+    world.sandbox.delete(&handle("zoe"), keyed.id).await.unwrap();
     assert!(world.desk.look(&deletion(2, &sent)).await.unwrap().is_some());
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
 
     let world = world.reopened();
     let file = fs::read_to_string(world.file()).unwrap();
-    assert!(!file.contains("unicorn") && !file.contains("dragon"), "not even in the file");
+    for word in ["unicorn", "dragon", "griffin", "zoe"] {
+        assert!(!file.contains(word), "{word} is still in the file");
+    }
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
     assert_eq!(world.desk.send(&secret).await.unwrap(), sent, "and it does not come back");
     assert_eq!(world.seen_by("ann"), BTreeSet::from(["oh".to_owned()]));
     assert!(world.sandbox.posts().post(reply.id).is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_tidied_loses_nothing() {
+    let world = World::new();
+    let gone = world.say("ann", Visibility::Public, "a dragon").await;
+    world.say("ann", Visibility::Public, "a horse").await;
+    // Something is in the way of the new file.
+    let obstacle = world.folder.path().join("sandbox.jsonl.new");
+    fs::create_dir(&obstacle).unwrap();
+    world.sandbox.delete(&handle("ann"), gone.id).await.unwrap();
+    let world = world.reopened();
+    assert_eq!(world.seen_by("ann"), BTreeSet::from(["a horse".to_owned()]));
+    world.say("ann", Visibility::Public, "a bird").await;
+    fs::remove_dir(obstacle).unwrap();
+    // Once it is away, the deleted text goes too.
+    let world = world.reopened();
+    assert!(!fs::read_to_string(world.file()).unwrap().contains("dragon"));
+    assert_eq!(world.seen_by("ann"), BTreeSet::from(["a bird".to_owned(), "a horse".to_owned()]));
 }
 
 #[tokio::test]
@@ -692,7 +721,10 @@ async fn never_wider_no_address_shows_a_direct_post_to_a_third() {
     let (_, counts) = site.get("/sandbox/unread?who=ben:0,ann:0").await;
     assert_eq!(
         counts,
-        r#"{"ann":{"posts":1,"invitations":1,"answers":0,"known":true},"ben":{"posts":0,"invitations":0,"answers":0,"known":false}}"#
+        format!(
+            r#"{{"ann":{{"posts":1,"invitations":1,"answers":0,"known":true,"newest":"{}"}},"ben":{{"posts":0,"invitations":0,"answers":0,"known":false,"newest":null}}}}"#,
+            sent.post.id
+        )
     );
     // ben cannot reply to it either, and cannot tell it from a post that is not there.
     let reply = serde_json::json!({"as": "ben", "text": "hm", "visibility": "public", "in_reply_to": id});

@@ -19,7 +19,7 @@
 //! ```
 
 #[path = "support/world.rs"]
-#[allow(dead_code, reason = "each test program uses another part of the world")]
+#[allow(dead_code, unreachable_pub, reason = "each test program uses another part of the world")]
 mod world;
 
 use std::fmt::Write as _;

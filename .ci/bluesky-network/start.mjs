@@ -13,6 +13,8 @@ import { pathToFileURL } from 'node:url'
 const BOOT_MS_MAX = 60_000
 const STOP_MS_MAX = 5_000
 
+const rateLimitBypassKey = 'tests'
+
 const installed = process.argv[2]
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bluesky-network-'))
 process.env.TMPDIR = folder
@@ -134,7 +136,9 @@ process.env.REDIS_HOST = `127.0.0.1:${cachePort}`
 const devEnv = path.join(installed, 'servers/node_modules/@atproto/dev-env/dist/index.js')
 try {
   const { TestNetwork } = await import(pathToFileURL(devEnv))
-  network = await TestNetwork.create({ pds: { hostname: 'localhost', enableDidDocWithSession: true } })
+  // Limits as in the world outside, and a key for the tests' own calls, which are many.
+  const limits = { rateLimitsEnabled: true, rateLimitBypassKey }
+  network = await TestNetwork.create({ pds: { hostname: 'localhost', enableDidDocWithSession: true, ...limits } })
 } catch (error) {
   console.error(error)
   fail('the servers did not start')
@@ -147,5 +151,6 @@ process.stdout.write(
     plc: network.plc.url,
     jwt_secret: 'jwt-secret',
     admin_password: 'admin-pass',
+    rate_limit_bypass_key: rateLimitBypassKey,
   }) + '\n',
 )

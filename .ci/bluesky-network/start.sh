@@ -4,7 +4,7 @@
 # Usage: start.sh [FOLDER]        FOLDER: $STUMPER_BLUESKY_DIR, else target/bluesky-network
 #
 # Prints one line of JSON once it is up: {"pid", "service", "appview", "plc", "jwt_secret",
-# "admin_password"}. Stops, and removes what it wrote, when its standard input closes or on SIGTERM.
+# "admin_password", "rate_limit_bypass_key"}. Stops, and removes what it wrote, when its standard input closes or on SIGTERM.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -3,8 +3,6 @@
 //! **Invariant:** a question that is being looked for always has a timer when these functions are
 //! done with it, so that it can never be forgotten.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::draft::{Draft, Words, Written};
@@ -350,9 +348,8 @@ fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String 
     match why {
         Why::Subject { subject } => {
             let found = question.subjects.iter().find(|found| found.subject == *subject);
-            let terms: BTreeSet<&str> =
-                found.into_iter().flat_map(|found| found.because.iter().map(String::as_str)).collect();
-            let terms: Vec<String> = terms.into_iter().map(outbox::defused).collect();
+            let terms = found.into_iter().flat_map(|found| &found.because);
+            let terms: Vec<String> = terms.map(|term| outbox::defused(term)).collect();
             wording::why_subject(&subject_name(draft, subject), &terms)
         }
         Why::Parent { subject } => wording::why_parent(&subject_name(draft, subject)),

@@ -262,12 +262,15 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<FoundSubject> {
     let classification = draft.view.subjects.classify(text, language);
     let terms_of = |subject: &crate::subjects::SubjectId| {
+        let matched = classification.matched.iter();
+        let mut found: Vec<_> =
+            matched.filter(|found| found.subject == *subject && found.weight > 0.0).collect();
+        // The most telling terms first; among equals as they stand in the text.
+        found.sort_by(|one, other| other.weight.total_cmp(&one.weight));
         let mut terms: Vec<String> = Vec::new();
-        for found in
-            classification.matched.iter().filter(|found| found.subject == *subject && found.weight > 0.0)
-        {
-            if !terms.contains(&found.term) {
-                terms.push(found.term.clone());
+        for term in found.into_iter().map(|found| &found.term) {
+            if !terms.contains(term) {
+                terms.push(term.clone());
             }
         }
         terms

@@ -77,7 +77,7 @@ pub fn why_assigned() -> String {
 
 pub fn claimed_to_librarian(code: &Code, remind_after: SignedDuration) -> String {
     format!(
-        "{code} is yours, thank you! Reply with the answer, or with: ask: …, pass, refer to …. I'll remind you after {}.",
+        "{code} is yours, thank you! Reply with the answer, or say: ask: … · pass · refer to …\nI'll remind you after {}.",
         duration(remind_after)
     )
 }

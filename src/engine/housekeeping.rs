@@ -77,6 +77,12 @@ async fn expire(engine: &Engine, now: Timestamp) -> Result<(), StoreError> {
             break;
         }
     }
+    let before = now.checked_sub(engine.settings().keep_for).unwrap_or(Timestamp::MIN);
+    for _ in 0..EXPIRE_ROUNDS_MAX {
+        if engine.store().expire_talk(before, EXPIRE_BATCH).await? < EXPIRE_BATCH {
+            break;
+        }
+    }
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub const POLL: Duration = Duration::from_secs(20);
 pub const PAGE_LIMIT_MAX: usize = 100;
 
 /// What the desk must know to use an account.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     service: String,
     identifier: String,
@@ -50,6 +50,13 @@ pub struct Settings {
     session_file: PathBuf,
     poll: Duration,
     page_limit: usize,
+}
+
+// Who the desk is there is nobody's business in a log.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bluesky settings")
+    }
 }
 
 impl Settings {
@@ -93,13 +100,23 @@ pub struct Connector {
     settings: Settings,
     http: reqwest::Client,
     sessions: Sessions,
-    memory: Mutex<Memory>,
+    /// Boxed, because a connector is a variant beside much smaller ones.
+    memory: Box<Mutex<Memory>>,
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Bluesky connector")
     }
+}
+
+/// What `getSession` says about the account.
+#[derive(Deserialize)]
+struct Own {
+    did: String,
+    handle: String,
+    #[serde(default)]
+    active: Option<bool>,
 }
 
 /// What `putRecord` and `getRecord` say about a record.
@@ -123,7 +140,7 @@ impl Connector {
     /// A connector that has done nothing yet. A desk that was never started before answers no post
     /// that is older than this moment.
     pub fn new(settings: Settings, http: reqwest::Client) -> Connector {
-        let memory = Mutex::new(Memory::new(clock::now()));
+        let memory = Box::new(Mutex::new(Memory::new(clock::now())));
         Connector { settings, http, sessions: Sessions::new(), memory }
     }
 
@@ -133,19 +150,16 @@ impl Connector {
     ///
     /// [`Failure::AccountDead`] says what to mend about the account.
     pub async fn connect(&self) -> Result<Account, Failure> {
-        #[derive(Deserialize)]
-        struct Own {
-            did: String,
-            handle: String,
-            #[serde(default)]
-            active: Option<bool>,
+        self.session().await?;
+        match self.own_account().await {
+            // The kept log-in may be of an account that has moved to another server since, or was
+            // put in order again. A new log-in knows; where it fails as well, it says why.
+            Err(Failure::AccountDead(_)) => {
+                self.sessions.log_in_again(&self.http, &self.settings).await?;
+                self.own_account().await
+            }
+            result => result,
         }
-        let call = Call::Query { method: "com.atproto.server.getSession", parameters: &[] };
-        let own: Own = self.call(&call).await.map_err(Trouble::when_reading)?;
-        if own.active == Some(false) {
-            return Err(Failure::AccountDead("the account is not active: log in with the app and see why"));
-        }
-        Ok(account(own.did, own.handle))
     }
 
     /// The posts that are new since `cursor`. See `memory` for which ones that are.
@@ -229,6 +243,15 @@ impl Connector {
             Err(failure) => trouble_found("posting", &failure),
         });
         report
+    }
+
+    async fn own_account(&self) -> Result<Account, Failure> {
+        let call = Call::Query { method: "com.atproto.server.getSession", parameters: &[] };
+        let own: Own = self.call(&call).await.map_err(Trouble::when_reading)?;
+        if own.active == Some(false) {
+            return Err(Failure::AccountDead("the account is not active: log in with the app and see why"));
+        }
+        Ok(account(own.did, own.handle))
     }
 
     async fn session(&self) -> Result<Arc<Session>, Failure> {

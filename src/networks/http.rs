@@ -4,6 +4,7 @@
 //! again, and who may see its token, is for the connector to say. No address, header or body reaches
 //! an error or a log.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,7 +36,6 @@ const WAIT_UNSAID: Duration = Duration::from_secs(60);
 pub struct NoClient;
 
 /// An answer of a server: any status, its body read to the end.
-#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     /// When the server wants to be asked again, where it says so.
@@ -88,6 +88,13 @@ pub async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
         Ok(body) => Ok(Answer { status, wait, body }),
         Err(_) if status >= 300 => Ok(Answer { status, wait, body: Vec::new() }),
         Err(silence) => Err(silence),
+    }
+}
+
+// The body may hold anything, tokens too.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[status {}, {} bytes]", self.status, self.body.len())
     }
 }
 

@@ -217,6 +217,26 @@ impl Memory {
         Ok(old.len())
     }
 
+    pub(super) fn expire_talk(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut tables = self.open_for_writing()?;
+        let old =
+            tables.letters.values().filter(|kept| rows::is_old_talk(&kept.letter, &kept.delivery, before));
+        let old: Vec<(LetterId, Option<PostId>)> =
+            old.take(limit).map(|kept| (kept.letter.id.clone(), rows::post_of(&kept.delivery))).collect();
+        for (id, post) in &old {
+            tables.drop_letter(id);
+            if let Some(post) = post {
+                tables.links.remove(&Digest::of(&post.key()));
+            }
+        }
+        let gone = tables.people.iter().filter(|(_, person)| rows::is_long_gone(person, before));
+        let gone: Vec<Digest> = gone.take(limit - old.len()).map(|(key, _)| *key).collect();
+        for key in &gone {
+            tables.people.remove(key);
+        }
+        Ok(old.len() + gone.len())
+    }
+
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
         let tables = self.open()?;
         Ok(Counts {
@@ -337,12 +357,12 @@ impl Tables {
         for code in &step.erase {
             self.erase(code);
         }
+        for account in &step.forget {
+            self.forget(account);
+        }
         for (turn, letter) in (0..).zip(step.letters) {
             let delivery = rows::first_delivery(&letter);
             self.put_letter(Kept { letter, turn, delivery });
-        }
-        for account in &step.forget {
-            self.people.remove(&digest(account));
         }
         self.seen.insert(Digest::of(step.input.as_str()), (step.input, step.at));
     }
@@ -402,8 +422,17 @@ impl Tables {
         } else {
             self.unsettled.insert(id.clone());
         }
-        let deleted = rows::done_deletion_about(&kept.letter, &kept.delivery);
-        if deleted.is_some_and(|code| !self.questions.contains_key(code)) {
+        if rows::is_done_with(kept.letter.about.as_ref(), kept.letter.purpose, &kept.delivery) {
+            self.drop_letter(id);
+        }
+    }
+
+    fn forget(&mut self, account: &AccountId) {
+        self.people.remove(&digest(account));
+        self.links.retain(|_, (_, link)| link.with != *account);
+        let theirs = self.letters.values().filter(|kept| rows::concerns(&kept.letter, account));
+        let theirs: Vec<LetterId> = theirs.map(|kept| kept.letter.id.clone()).collect();
+        for id in &theirs {
             self.drop_letter(id);
         }
     }

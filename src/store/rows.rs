@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::desk::letter::{Content, Delivery};
+use crate::desk::letter::{Delivery, Purpose};
 use crate::desk::question::Entry;
 use crate::desk::{AccountId, Code, InputId, Letter, Link, Network, Person, PostId, Question, Step};
 use crate::store::StoreError;
@@ -91,13 +91,39 @@ pub(super) fn involved(question: &Question) -> BTreeSet<&AccountId> {
     asked.chain([&question.patron.id]).collect()
 }
 
-/// The question whose posts this letter deletes, if that is done. Once the question is gone as well,
-/// nothing needs the letter any more.
-pub(super) fn done_deletion_about<'a>(letter: &'a Letter, delivery: &Delivery) -> Option<&'a Code> {
-    match (&letter.content, delivery) {
-        (Content::Delete { .. }, Delivery::Sent { .. }) => letter.about.as_ref(),
-        (Content::Delete { .. } | Content::Post { .. }, _) => None,
+/// Whether nothing needs this letter any more: a deletion that is done, or the last word to somebody,
+/// which is the last thing that names them.
+pub(super) fn is_done_with(about: Option<&Code>, purpose: Purpose, delivery: &Delivery) -> bool {
+    let is_last = matches!(purpose, Purpose::Deletion | Purpose::Farewell);
+    about.is_none() && is_last && matches!(delivery, Delivery::Sent { .. })
+}
+
+/// Whether a letter about no question is settled and older than `before`, so that it may go.
+pub(super) fn is_old_talk(letter: &Letter, delivery: &Delivery, before: Timestamp) -> bool {
+    letter.about.is_none() && letter.made_at < before && delivery.is_settled()
+}
+
+/// The post that a letter became.
+pub(super) fn post_of(delivery: &Delivery) -> Option<PostId> {
+    match delivery {
+        Delivery::Sent { place, .. } => Some(place.post_id()),
+        Delivery::Waiting { .. }
+        | Delivery::Claimed { .. }
+        | Delivery::Unsure { .. }
+        | Delivery::Refused { .. } => None,
     }
+}
+
+/// Whether a letter is written to this account or carries its words.
+pub(super) fn concerns(letter: &Letter, account: &AccountId) -> bool {
+    letter.to.id == *account || letter.words_of.as_ref() == Some(account)
+}
+
+/// Whether nothing about this person has to be remembered: no librarian, nobody who said `stop`, and
+/// nothing said to them since `before`.
+pub(super) fn is_long_gone(person: &Person, before: Timestamp) -> bool {
+    let last = person.recent_replies.iter().copied().chain(person.helped_at).max();
+    person.librarian.is_none() && !person.stopped && last.is_none_or(|last| last < before)
 }
 
 /// Leaves only the last value of each question and person that a step holds more than once.

@@ -297,6 +297,35 @@ impl Sled {
         Ok(forgotten)
     }
 
+    pub(super) async fn expire_talk(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let keys = self.old_talk(before, limit)?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        self.ask(|reply| Work::ForgetTalk { keys, before, reply }).await
+    }
+
+    /// The keys of letters and people that may be forgotten. The writer looks at each again.
+    fn old_talk(&self, before: Timestamp, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut keys = Vec::new();
+        self.each(LETTER, keys::LETTER, &mut |row: LetterRow<Letter>, key| {
+            if row.letter.about.is_none() && row.letter.made_at < before && keys.len() < limit {
+                let delivery: Option<Delivery> = self.row(DELIVERY, &keys::delivery(&row.letter.id))?;
+                if delivery.is_some_and(|delivery| rows::is_old_talk(&row.letter, &delivery, before)) {
+                    keys.push(key.to_vec());
+                }
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        self.each(PERSON, keys::PERSON, &mut |person: Person, key| {
+            if rows::is_long_gone(&person, before) && keys.len() < limit {
+                keys.push(key.to_vec());
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(keys)
+    }
+
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
         let tree = self.shared.tree()?;
         let count = |prefix: &[u8]| -> Result<usize, StoreError> {

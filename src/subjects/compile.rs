@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::fault::Fault;
-use crate::subjects::format::{self, List, Rules, Term};
+use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term};
 use crate::subjects::language::Language;
 use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId, TermWord};
 use crate::subjects::words::{Words, fold_tag};
@@ -84,7 +84,20 @@ pub(super) fn compile(files: &[RuleFile]) -> Compiled {
     }
     let Builder { index, placed, mut faults, .. } = builder;
     faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
-    Compiled { subjects, index, rules, placed, faults }
+    Compiled { subjects, index, rules, placed, faults: first_of_each_file(faults) }
+}
+
+/// The first faults of each file, with a note where there are more. Faults come sorted by file.
+fn first_of_each_file(faults: Vec<Fault>) -> Vec<Fault> {
+    let mut kept: Vec<Fault> = Vec::new();
+    for of_file in faults.chunk_by(|a, b| a.file == b.file) {
+        kept.extend(of_file.iter().take(FAULTS_MAX).cloned());
+        if let Some(next) = of_file.get(FAULTS_MAX) {
+            let note = Fault::error(&next.file, None, "there are more faults in this file than are listed");
+            kept.push(note.with_hint("mend the listed ones first"));
+        }
+    }
+    kept
 }
 
 fn subject(rules: &Rules, parent: Option<SubjectId>) -> Subject {

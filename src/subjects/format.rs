@@ -45,7 +45,7 @@ pub const TERMS_MAX: usize = 20_000;
 pub const EXAMPLES_MAX: usize = 5_000;
 
 /// How many faults of one file are listed.
-const FAULTS_MAX: usize = 100;
+pub(super) const FAULTS_MAX: usize = 100;
 
 /// The longest id, in characters.
 const ID_CHARS_MAX: usize = 40;
@@ -127,13 +127,7 @@ pub enum Wants {
 pub(super) fn read(file: &RuleFile) -> (Option<Rules>, Vec<Fault>) {
     let mut reader = Reader { file: &file.name, faults: Vec::new() };
     let rules = reader.file(file);
-    let mut faults = reader.faults;
-    if faults.len() > FAULTS_MAX {
-        faults.truncate(FAULTS_MAX);
-        let note = Fault::error(&file.name, None, "there are more faults in this file than are listed");
-        faults.push(note.with_hint("mend the listed ones first"));
-    }
-    (rules, faults)
+    (rules, reader.faults)
 }
 
 /// The id that a file's name stands for: the name without directories and `.toml`.

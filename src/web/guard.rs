@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn pages_from_elsewhere_change_nothing() {
-        let rows: [(&str, &[(&'static str, &'static str)], bool); 9] = [
+        type Given = &'static [(&'static str, &'static str)];
+        let rows: [(&str, Given, bool); 9] = [
             ("a program", &[], false),
             ("our page", &[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:1")], false),
             ("typed by the user", &[("sec-fetch-site", "none")], false),

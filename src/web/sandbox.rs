@@ -59,6 +59,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/", get(page::sandbox))
         .route("/sandbox.css", get(|| asset("text/css; charset=utf-8", include_str!("sandbox.css"))))
         .route("/sandbox.js", get(|| asset("text/javascript; charset=utf-8", include_str!("sandbox.js"))))
+        .route("/sandbox.svg", get(|| asset("image/svg+xml", include_str!("sandbox.svg"))))
         .route("/sandbox/timeline", get(timeline))
         .route("/sandbox/inbox", get(inbox))
         .route("/sandbox/thread/{id}", get(thread))
@@ -140,6 +141,7 @@ struct ShownUnread {
     invitations: usize,
     answers: usize,
     known: bool,
+    newest: Option<String>,
 }
 
 async fn unread(
@@ -157,6 +159,7 @@ async fn unread(
             invitations: unread.invitations,
             answers: unread.answers,
             known: unread.known,
+            newest: unread.newest.map(|id| id.to_string()),
         };
         found.insert(reader.as_str().to_owned(), shown);
     }

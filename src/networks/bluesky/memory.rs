@@ -71,14 +71,18 @@ pub(super) struct Memory {
     cursor: Option<Cursor>,
     hasher: RandomState,
     seen: HashSet<u64>,
+    /// Found by the fetch that is going on.
+    found: HashSet<u64>,
     /// Handed out with `cursor`, and not known to be committed.
     handed_out: HashSet<u64>,
-    /// Whether everything in the list is in `seen` or `handed_out`.
+    /// Whether the whole list was read: what is in it and not seen has come since.
     whole: bool,
     top: Top,
     /// Where the sweep goes on; `None` between two sweeps.
     sweep: Option<String>,
+    /// How often the same page has failed, and whether it failed in this fetch.
     failures: u32,
+    page_failed: bool,
     top_pages: usize,
     sweep_pages: usize,
     posts: Vec<Post>,
@@ -118,11 +122,13 @@ impl Memory {
             cursor: None,
             hasher: RandomState::new(),
             seen: HashSet::new(),
+            found: HashSet::new(),
             handed_out: HashSet::new(),
             whole: false,
             top: Top::At { next: None, newest: None },
             sweep: None,
             failures: 0,
+            page_failed: false,
             top_pages: 0,
             sweep_pages: 0,
             posts: Vec::new(),
@@ -147,10 +153,13 @@ impl Memory {
             // The first fetch of this process, or the last batch was not committed.
             Some(_) | None => {
                 self.handed_out.clear();
-                self.sweep = None;
-                self.top = Top::At { next: None, newest: None };
+                self.start_over();
                 self.cursor = Some(given);
             }
+        }
+        // The fetch before was dropped in the middle, and what it had found with it.
+        if !mem::take(&mut self.found).is_empty() {
+            self.start_over();
         }
         if self.seen.len() > SEEN_MAX {
             self.seen.clear();
@@ -159,12 +168,16 @@ impl Memory {
         if let Top::Done { .. } = self.top {
             self.top = Top::At { next: None, newest: None };
         }
+        self.page_failed = false;
         (self.top_pages, self.sweep_pages) = (0, 0);
         (self.posts, self.unreadable) = (Vec::new(), 0);
     }
 
     /// The next page to read in this fetch.
     pub(super) fn wanted(&self) -> Option<Wanted> {
+        if self.page_failed {
+            return None;
+        }
         match (&self.top, &self.sweep) {
             (Top::At { next, .. }, _) => (self.top_pages < TOP_PAGES_MAX).then(|| Wanted::Top(next.clone())),
             (Top::Done { .. }, Some(next)) => {
@@ -197,7 +210,7 @@ impl Memory {
 
     /// Notes that a page could not be read. Nothing more is wanted in this fetch.
     pub(super) fn failed(&mut self, wanted: &Wanted) {
-        (self.top_pages, self.sweep_pages) = (TOP_PAGES_MAX, SWEEP_PAGES_MAX);
+        self.page_failed = true;
         self.failures += 1;
         if self.failures < PAGE_FAILURES_MAX {
             return;
@@ -217,14 +230,16 @@ impl Memory {
     /// Ends a fetch with what it found.
     pub(super) fn hand_out(&mut self) -> Batch {
         let mut posts = mem::take(&mut self.posts);
+        self.handed_out.extend(mem::take(&mut self.found));
         posts.sort_by(|a, b| (a.seen_at, &a.place.post.id).cmp(&(b.seen_at, &b.place.post.id)));
         let cursor = self.cursor.as_mut().expect("every fetch begins with a cursor");
         if !posts.is_empty() {
             cursor.batch += 1;
         }
         let more = match &self.top {
-            // The mark stays where it is until everything above it was handed out.
-            Top::At { .. } => true,
+            // The mark stays where it is until everything above it was handed out. A page that fails
+            // is not asked for again at once.
+            Top::At { .. } => !self.page_failed,
             Top::Done { newest } => {
                 cursor.mark = cursor.mark.max(*newest);
                 false
@@ -232,6 +247,11 @@ impl Memory {
         };
         let cursor = serde_json::to_string(cursor).expect("times and numbers can be written as JSON");
         Batch { posts, cursor: Some(cursor), more, unreadable: self.unreadable }
+    }
+
+    fn start_over(&mut self) {
+        self.top = Top::At { next: None, newest: None };
+        self.sweep = None;
     }
 
     fn top_page_taken(&mut self, newest: Option<Timestamp>, oldest: Option<Timestamp>, next: Option<String>) {
@@ -252,7 +272,7 @@ impl Memory {
 
     fn take_item(&mut self, item: Item, now: Timestamp) {
         let key = self.hasher.hash_one(&item.key);
-        if self.seen.contains(&key) || self.handed_out.contains(&key) {
+        if [&self.seen, &self.handed_out, &self.found].iter().any(|set| set.contains(&key)) {
             return;
         }
         let new_since = self.when_new(&item, now);
@@ -260,7 +280,7 @@ impl Memory {
             (Content::Post(mut post), Some(seen_at)) => {
                 post.seen_at = seen_at;
                 self.posts.push(*post);
-                self.handed_out.insert(key);
+                self.found.insert(key);
             }
             (Content::Unreadable, _) => {
                 self.unreadable += 1;
@@ -337,6 +357,7 @@ mod tests {
         fn fetch(&mut self) -> (Vec<String>, bool) {
             let batch = self.fetch_uncommitted();
             self.stored = batch.cursor;
+            assert!(!(batch.more && self.memory.page_failed), "a failing page is not hammered at");
             (names(&batch.posts), batch.more)
         }
 
@@ -516,6 +537,21 @@ mod tests {
         world.broken = None;
         world.post("late", "2020-01-01T00:00:00Z", "2026-11-24T10:30:00Z");
         assert_eq!(world.fetches(10), ["late"]);
+    }
+
+    #[test]
+    fn a_fetch_dropped_in_the_middle_loses_nothing() {
+        let mut world = World::new();
+        world.history(20, "2026-11-24T10:19:00Z");
+        world.now = "2026-11-24T10:20:00Z".parse().unwrap();
+        world.memory.begin(None);
+        for _ in 0..2 {
+            let wanted = world.memory.wanted().unwrap();
+            let from = wanted.cursor().map_or(0, |cursor| cursor.parse().unwrap());
+            let items = world.list.iter().skip(from).take(PAGE).map(item).collect();
+            world.memory.take(&wanted, items, Some((from + PAGE).to_string()), world.now);
+        }
+        assert_eq!(world.fetches(3).len(), 20);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const NAME_BYTES_MAX: usize = 1_000;
 const CLOCK_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// What `app.bsky.notification.listNotifications` answers.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Answer {
     #[serde(default)]
     pub(super) cursor: Option<String>,
@@ -30,7 +30,6 @@ pub(super) struct Answer {
 }
 
 /// One notification.
-#[derive(Debug)]
 pub(super) struct Item {
     /// What makes it the same when it comes again.
     pub(super) key: String,
@@ -184,10 +183,9 @@ mod tests {
     }
 
     fn post(change: impl FnOnce(&mut Value)) -> Post {
-        match read(mention(change)) {
-            Content::Post(post) => *post,
-            other => panic!("no post, but {other:?}"),
-        }
+        let content = read(mention(change));
+        let Content::Post(post) = content else { panic!("no post, but {content:?}") };
+        *post
     }
 
     #[test]

@@ -32,7 +32,7 @@ const SPREAD_MICROS: u16 = 1024;
 const LANGUAGE_BYTES_MAX: usize = 35;
 
 /// Why a letter cannot be written as a record.
-#[derive(Debug, PartialEq)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) enum NotAPost {
     /// It is a deletion.
     Deletion,
@@ -125,7 +125,7 @@ pub(super) fn tid(micros: u64, clock_id: u16) -> String {
         .rev()
         .map(|place| {
             let digit = (number >> (5 * place)) & 31;
-            let sign = TID_DIGITS.iter().nth(usize::try_from(digit).unwrap_or(0));
+            let sign = TID_DIGITS.get(usize::try_from(digit).unwrap_or(0));
             char::from(*sign.expect("five bits are less than 32"))
         })
         .collect()

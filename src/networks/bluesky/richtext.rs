@@ -26,7 +26,6 @@ const HANDLE_BYTES_MAX: usize = 253;
 const NO_HANDLE: &str = "handle.invalid";
 
 /// An incoming text made plain.
-#[derive(Debug, PartialEq)]
 pub(super) struct Plain {
     pub(super) text: String,
     /// Whether a facet mentions the desk.
@@ -36,20 +35,23 @@ pub(super) struct Plain {
 }
 
 /// One facet as the lexicon `app.bsky.richtext.facet` writes it.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct Facet {
     index: Index,
     features: [Feature; 1],
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 #[serde(rename_all = "camelCase")]
 struct Index {
     byte_start: usize,
     byte_end: usize,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 #[serde(tag = "$type")]
 enum Feature {
     #[serde(rename = "app.bsky.richtext.facet#mention")]
@@ -59,7 +61,7 @@ enum Feature {
 }
 
 /// A mention of the letter that does not fit its text or this network.
-#[derive(Debug, PartialEq)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct BadMention;
 
 /// Takes the desk's own mention out of a text and writes shortened links out. `facets` is what the

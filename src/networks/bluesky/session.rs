@@ -92,6 +92,22 @@ impl Sessions {
         Ok(Arc::clone(current.insert(Arc::new(session))))
     }
 
+    /// Gives up the kept session, if there is one, for a new one.
+    ///
+    /// # Errors
+    ///
+    /// Where logging in fails. The kept session stays in use then.
+    pub(super) async fn log_in_again(
+        &self,
+        http: &reqwest::Client,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let mut current = self.current.lock().await;
+        let session = log_in(http, settings).await?;
+        *current = Some(Arc::new(session));
+        Ok(())
+    }
+
     /// A session to use instead of `old`, which the server no longer takes. Only the first of several
     /// callers renews it; the others get what it got.
     pub(super) async fn renewed(
@@ -101,10 +117,9 @@ impl Sessions {
         old: &Session,
     ) -> Result<Arc<Session>, Failure> {
         let mut current = self.current.lock().await;
-        if let Some(session) = current.as_ref() {
-            if session.access.expose_secret() != old.access.expose_secret() {
-                return Ok(Arc::clone(session));
-            }
+        let renewed = |session: &&Arc<Session>| session.access.expose_secret() != old.access.expose_secret();
+        if let Some(session) = current.as_ref().filter(renewed) {
+            return Ok(Arc::clone(session));
         }
         let session = renew(http, settings, old).await?;
         Ok(Arc::clone(current.insert(Arc::new(session))))

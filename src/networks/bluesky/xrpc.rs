@@ -15,7 +15,6 @@ use crate::networks::Failure;
 use crate::networks::http::{self, Silence};
 
 /// A call, without the server and the token it is made with.
-#[derive(Clone, Debug)]
 pub(super) enum Call<'a> {
     /// Reads something.
     Query { method: &'a str, parameters: &'a [(&'a str, &'a str)] },
@@ -26,7 +25,6 @@ pub(super) enum Call<'a> {
 }
 
 /// Why a call did not give what was asked.
-#[derive(Debug)]
 pub(super) enum Trouble {
     /// The call was not made, because there is no session to make it with.
     NoSession(Failure),
@@ -49,7 +47,6 @@ pub(super) enum Trouble {
 }
 
 /// A server's no.
-#[derive(Debug)]
 pub(super) struct No {
     status: u16,
     /// The name of the error; empty where the answer is not an error of the AT Protocol, but comes
@@ -121,9 +118,7 @@ impl Trouble {
             Trouble::Unreadable => Failure::Transient("the answer is not one of the AT Protocol"),
             Trouble::Later(after) => Failure::Later { after },
             Trouble::OutOfOrder => Failure::Transient("the server says that it is out of order"),
-            Trouble::Refused(no) => {
-                no.ends_the_account().unwrap_or(Failure::Transient("the server refuses the request"))
-            }
+            Trouble::Refused(no) => no.when_reading(),
         }
     }
 
@@ -145,6 +140,7 @@ impl Trouble {
 }
 
 const NOT_AN_ADDRESS: Failure = Failure::AccountDead("the address of the service is none: correct it");
+const NOT_THE_SERVER: Failure = Failure::Transient("the answer is a refusal, but not one of the AT Protocol");
 const NO_CONNECTION: Failure = Failure::Transient("there is no connection to the server");
 
 impl No {
@@ -169,6 +165,17 @@ impl No {
         self.name == "InvalidRequest" && self.message.contains("slur in record key")
     }
 
+    fn when_reading(&self) -> Failure {
+        if let Some(dead) = self.ends_the_account() {
+            return dead;
+        }
+        if self.name.is_empty() {
+            NOT_THE_SERVER
+        } else {
+            Failure::Transient("the server refuses the request")
+        }
+    }
+
     fn when_sending(&self) -> Failure {
         if let Some(dead) = self.ends_the_account() {
             return dead;
@@ -181,7 +188,7 @@ impl No {
             return Failure::Transient("the server does not accept the token it has just given");
         }
         if self.name.is_empty() {
-            return Failure::Transient("something before the server refuses the request");
+            return NOT_THE_SERVER;
         }
         Failure::Refused(Refusal::Rejected)
     }

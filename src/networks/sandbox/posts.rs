@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::desk::letter::Purpose;
 use crate::desk::{Confidential, Visibility};
@@ -69,18 +70,35 @@ impl Post {
     pub fn placed(&self) -> Placed {
         Placed { id: self.id, root: self.root }
     }
+
+    fn mark(&self) -> Option<Mark> {
+        self.key.as_deref().map(|key| Mark::of(&self.author, key))
+    }
 }
 
-/// What is left of a deleted post: nothing that anybody wrote or that names anybody but, for posts
-/// with a key, the author, so that the same key does not bring the post back.
+/// An author and a key in a form that names neither, so that it can be kept after the post is gone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(String);
+
+impl Mark {
+    fn of(author: &Handle, key: &str) -> Mark {
+        // No handle holds a space, so no two pairs read the same.
+        let digest = Sha256::digest(format!("{} {key}", author.as_str()));
+        Mark(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// What is left of a deleted post: nothing that anybody wrote and nobody's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gone {
     pub id: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<u64>,
     pub root: u64,
+    /// So that the same author with the same key does not bring the post back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<(Handle, String)>,
+    pub mark: Option<Mark>,
 }
 
 /// A post or the gap where one was.
@@ -165,6 +183,8 @@ pub struct Unread {
     /// How many of them are the desk's letters of these kinds.
     pub invitations: usize,
     pub answers: usize,
+    /// The newest of them.
+    pub newest: Option<u64>,
     /// Whether the person ever posted anything.
     pub known: bool,
 }
@@ -174,7 +194,7 @@ pub struct Unread {
 pub struct Posts {
     entries: BTreeMap<u64, Entry>,
     threads: BTreeMap<u64, BTreeSet<u64>>,
-    keys: BTreeMap<(Handle, String), Placed>,
+    marks: BTreeMap<Mark, Placed>,
     authors: BTreeSet<Handle>,
 }
 
@@ -208,7 +228,7 @@ impl Posts {
 
     /// What this author posted with this key.
     pub fn with_key(&self, author: &Handle, key: &str) -> Option<Placed> {
-        self.keys.get(&(author.clone(), key.to_owned())).copied()
+        self.marks.get(&Mark::of(author, key)).copied()
     }
 
     /// Whom a reply to this post reaches without naming anybody.
@@ -280,21 +300,20 @@ impl Posts {
         if post.author != *author {
             return Err(Trouble::NotYours);
         }
-        let key = post.key.clone().map(|key| (post.author.clone(), key));
-        Ok(Some(Gone { id, in_reply_to: post.in_reply_to, root: post.root, key }))
+        Ok(Some(Gone { id, in_reply_to: post.in_reply_to, root: post.root, mark: post.mark() }))
     }
 
     /// Takes over an entry; one with the same id is replaced.
     pub fn put(&mut self, entry: Entry) {
-        let (id, root, key) = match &entry {
+        let (id, root, mark) = match &entry {
             Entry::Post(post) => {
                 self.authors.insert(post.author.clone());
-                (post.id, post.root, post.key.clone().map(|key| (post.author.clone(), key)))
+                (post.id, post.root, post.mark())
             }
-            Entry::Gone(gone) => (gone.id, gone.root, gone.key.clone()),
+            Entry::Gone(gone) => (gone.id, gone.root, gone.mark.clone()),
         };
-        if let Some(key) = key {
-            self.keys.insert(key, Placed { id, root });
+        if let Some(mark) = mark {
+            self.marks.insert(mark, Placed { id, root });
         }
         self.threads.entry(root).or_default().insert(id);
         self.entries.insert(id, entry);
@@ -361,12 +380,13 @@ impl Posts {
     /// What came for `reader` after the post `after`.
     pub fn unread(&self, reader: &Handle, after: u64) -> Unread {
         let mut unread = Unread { known: self.authors.contains(reader), ..Unread::default() };
-        for (_, entry) in self.after(after) {
+        for (id, entry) in self.after(after) {
             let Entry::Post(post) = entry else { continue };
             if !self.is_for(reader, post) {
                 continue;
             }
             unread.posts += 1;
+            unread.newest = Some(id);
             unread.invitations += usize::from(post.purpose == Some(Purpose::Invitation));
             unread.answers += usize::from(post.purpose == Some(Purpose::Answer));
         }

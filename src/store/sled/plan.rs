@@ -9,9 +9,8 @@ use serde::de::IgnoredAny;
 use sled::IVec;
 
 use crate::desk::letter::Delivery;
-use crate::desk::question::Entry;
-use crate::desk::{AccountId, Code, LetterId, Link, Person, PostId};
-use crate::store::rows::Row;
+use crate::desk::{AccountId, Code, Letter, LetterId, Link, Person, PostId};
+use crate::store::rows::{self, Row};
 use crate::store::sled::codec::{Encoded, encode};
 use crate::store::sled::keys;
 use crate::store::sled::layers::Layers;
@@ -82,11 +81,11 @@ pub(super) fn commit(
     for (code, row) in step.history {
         put_history(layers, &code, row)?;
     }
-    for letter in step.letters {
-        put_letter(layers, letter)?;
-    }
     for account in step.forget {
         forget(layers, account, roster)?;
+    }
+    for letter in step.letters {
+        put_letter(layers, letter)?;
     }
     layers.put_new(&step.seen_key, step.seen);
     Ok(Committed::Stored)
@@ -120,6 +119,37 @@ pub(super) fn forget_seen(
     }
     layers.remove(key, Some(&main));
     Ok(true)
+}
+
+/// Plans the removal of talk that is older than `before`: a settled letter about no question, with the
+/// link of its post, or a person about whom nothing has to be remembered. `false` if the key names
+/// neither.
+pub(super) fn forget_talk(
+    layers: &mut Layers<'_>,
+    key: &[u8],
+    before: jiff::Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(main) = layers.get(key)? else { return Ok(false) };
+    if key.first() == Some(&keys::PERSON) {
+        let person: Person = layers.decode(PERSON, key, &main)?;
+        let is_gone = rows::is_long_gone(&person, before);
+        if is_gone {
+            layers.remove(key, Some(&main));
+        }
+        return Ok(is_gone);
+    }
+    let row: LetterRow<Letter> = layers.decode(LETTER, key, &main)?;
+    let Some(letter) = stored_letter(layers, &row.letter.id)? else { return Ok(false) };
+    let is_old = rows::is_old_talk(&row.letter, &letter.delivery, before);
+    if is_old {
+        remove_letter(layers, &letter);
+        if let Some(post) = rows::post_of(&letter.delivery) {
+            let link = keys::link(&post);
+            let old = layers.get(&link)?;
+            layers.remove(&link, old.as_deref());
+        }
+    }
+    Ok(is_old)
 }
 
 /// Plans the writing of a cursor.
@@ -234,6 +264,8 @@ fn put_person(
     roster.push(RosterChange::Put(Box::new(person.person)));
 }
 
+/// Forgets a person: their row, every link to them, every letter to them or in their words. Nothing
+/// finds those by the person, so all letters and links are read; it is asked for seldom.
 fn forget(
     layers: &mut Layers<'_>,
     account: AccountId,
@@ -243,6 +275,20 @@ fn forget(
     if let Some(main) = layers.get(&key)? {
         layers.remove(&key, Some(&main));
         layers.remove(&keys::librarian(&account), None);
+    }
+    for (key, main) in layers.scan_prefix(&[keys::LINK])? {
+        let row: LinkRow<IgnoredAny, Link> = layers.decode(LINK, &key, &main)?;
+        if row.link.with == account {
+            layers.remove(&key, Some(&main));
+        }
+    }
+    for (key, main) in layers.scan_prefix(&[keys::LETTER])? {
+        let row: LetterRow<Letter> = layers.decode(LETTER, &key, &main)?;
+        if rows::concerns(&row.letter, &account)
+            && let Some(letter) = stored_letter(layers, &row.letter.id)?
+        {
+            remove_letter(layers, &letter);
+        }
     }
     roster.push(RosterChange::Remove(account));
     Ok(())
@@ -300,12 +346,9 @@ fn settle(layers: &mut Layers<'_>, id: &LetterId, delivery: &Delivery) -> Result
 
 /// Gives a letter a new delivery, and forgets it where nothing needs it any more.
 fn move_letter(layers: &mut Layers<'_>, letter: &StoredLetter, to: &Delivery) -> Result<(), StoreError> {
-    let deleted = letter.head.done_deletion_about(to);
-    if let Some(code) = deleted
-        && layers.get(&keys::question(code))?.is_none()
-    {
+    if rows::is_done_with(letter.head.about.as_ref(), letter.head.purpose, to) {
         remove_letter(layers, letter);
-        return drop_empty_history(layers, code);
+        return Ok(());
     }
     put_delivery(layers, letter, to)
 }
@@ -371,21 +414,6 @@ fn erase_link(layers: &mut Layers<'_>, code: &Code, post: &PostId) -> Result<(),
     let row: LinkRow<IgnoredAny, Link> = layers.decode(LINK, &key, &main)?;
     if row.link.code.as_ref() == Some(code) {
         layers.remove(&key, Some(&main));
-    }
-    Ok(())
-}
-
-/// Removes what is left of the history of a question that is gone, once its last letter is.
-fn drop_empty_history(layers: &mut Layers<'_>, code: &Code) -> Result<(), StoreError> {
-    for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
-        let row: HistoryRow<Entry, LetterId, PostId> = layers.decode(HISTORY, &key, &main)?;
-        let mut empty = row.entries.is_empty() && row.links.is_empty();
-        for id in &row.letters {
-            empty &= layers.get(&keys::letter(id))?.is_none();
-        }
-        if empty {
-            layers.remove(&key, Some(&main));
-        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::desk::letter::{Content, Delivery, ReplyTo};
+use crate::desk::letter::{Content, Delivery, Purpose, ReplyTo};
 use crate::desk::question::{Entry, Reason};
 use crate::desk::{AccountId, Code, Letter, LetterId, Link, Network, Person, PostId, Question, Step};
 use crate::store::sled::codec::{Encoded, Kind, encode};
@@ -38,6 +38,7 @@ pub(super) struct LetterHead {
     pub(super) id: LetterId,
     pub(super) network: Network,
     pub(super) about: Option<Code>,
+    pub(super) purpose: Purpose,
     pub(super) content: ContentHead,
     pub(super) made_at: Timestamp,
 }
@@ -212,19 +213,12 @@ impl LetterHead {
             id: letter.id.clone(),
             network: letter.network,
             about: letter.about.clone(),
+            purpose: letter.purpose,
             content: match &letter.content {
                 Content::Post { reply_to, .. } => ContentHead::Post { reply_to: reply_to.clone() },
                 Content::Delete { .. } => ContentHead::Delete {},
             },
             made_at: letter.made_at,
-        }
-    }
-
-    /// The question whose posts this letter deletes, if that is done.
-    pub(super) fn done_deletion_about(&self, delivery: &Delivery) -> Option<&Code> {
-        match (&self.content, delivery) {
-            (ContentHead::Delete {}, Delivery::Sent { .. }) => self.about.as_ref(),
-            (ContentHead::Delete {} | ContentHead::Post { .. }, _) => None,
         }
     }
 

@@ -55,6 +55,12 @@ pub(super) enum Work {
         before: Timestamp,
         reply: Reply<usize>,
     },
+    /// Forget these letters and people if they are old talk.
+    ForgetTalk {
+        keys: Vec<Vec<u8>>,
+        before: Timestamp,
+        reply: Reply<usize>,
+    },
     Rows(Vec<Row>, Reply<()>),
     /// Sets or removes the mark that an import is under way.
     Mark {
@@ -135,6 +141,16 @@ impl Writer {
                     let mut forgotten = 0;
                     for key in &seen_keys {
                         forgotten += usize::from(plan::forget_seen(layers, key, before)?);
+                    }
+                    Ok(forgotten)
+                });
+                group.answers.push(Answer::Count(reply, answer));
+            }
+            Work::ForgetTalk { keys, before, reply } => {
+                let answer = self.lay(group, |layers, _| {
+                    let mut forgotten = 0;
+                    for key in &keys {
+                        forgotten += usize::from(plan::forget_talk(layers, key, before)?);
                     }
                     Ok(forgotten)
                 });
