@@ -168,19 +168,14 @@ impl Password {
 }
 
 fn read_text(path: &Path) -> Result<String, (String, Option<String>)> {
-    let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => (
-            "there is no such file".to_owned(),
-            Some(
-                "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper"
-                    .to_owned(),
-            ),
-        ),
-        std::io::ErrorKind::PermissionDenied => (
-            "this user may not read the file".to_owned(),
-            Some("let the user that runs Stumper read it, for example with `chmod u+r`".to_owned()),
-        ),
-        _ => (format!("the file cannot be read: {}", error.kind()), None),
+    let unreadable = |error: std::io::Error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            let hint =
+                "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper";
+            return ("there is no such file".to_owned(), Some(hint.to_owned()));
+        }
+        let hint = "let the user that runs Stumper read it, for example with `chmod u+r`";
+        (format!("the file cannot be read: {}", error.kind()), Some(hint.to_owned()))
     };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;

@@ -140,19 +140,26 @@ pub(super) fn wish_id() -> Result<String, Problem> {
 }
 
 async fn roster(desk: &Reached) -> Result<Vec<RosterRow>, Problem> {
-    match desk.ask(Request::Librarians).await? {
-        Reply::Librarians { librarians } => Ok(librarians),
-        _ => Err(Problem::unexpected("the desk gave a reply to something else")),
-    }
+    let Reply::Librarians { librarians } = desk.ask(Request::Librarians).await? else {
+        return Err(Problem::wrong_reply());
+    };
+    Ok(librarians)
 }
 
 async fn import(desk: &Reached, file: &std::path::Path) -> Result<(), Problem> {
     let actions = roster_file::read(file)?;
     let count = actions.len();
-    for action in actions {
-        desk.ask(Request::Add { id: wish_id()?, action }).await?;
+    for (at, action) in actions.into_iter().enumerate() {
+        let added = desk.ask(Request::Add { id: wish_id()?, action }).await;
+        if added.is_err() {
+            output::note(&format!(
+                "librarian {} of {count} in the file cannot be added; those before are",
+                at + 1
+            ));
+        }
+        added?;
     }
-    output::note(&format!("{count} librarians are on the roster now"));
+    output::note(&format!("added: {count}"));
     Ok(())
 }
 

@@ -29,6 +29,11 @@ impl Problem {
         Problem { what: what.into(), hint: None, exit: Exit::Unexpected }
     }
 
+    /// The desk is of another version, or out of order.
+    pub(super) fn wrong_reply() -> Problem {
+        Problem::unexpected("the desk gave a reply to something else; is it of the same version?")
+    }
+
     /// Everything there is to say was said already.
     pub(super) fn said() -> Problem {
         Problem { what: String::new(), hint: None, exit: Exit::InputAtFault }
@@ -54,10 +59,10 @@ impl Problem {
 /// problem at all.
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Problem {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Problem { what: String::new(), hint: None, exit: Exit::Fine },
-            _ => Problem::unexpected(format!("cannot write: {error}")),
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Problem { what: String::new(), hint: None, exit: Exit::Fine };
         }
+        Problem::unexpected(format!("cannot write: {error}"))
     }
 }
 

@@ -89,15 +89,15 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
 }
 
 async fn details(desk: &Reached, code: Code) -> Result<Details, Problem> {
-    match desk.ask(Request::Question { code }).await? {
-        Reply::Question { details } => Ok(*details),
-        _ => Err(Problem::unexpected("the desk gave a reply to something else")),
-    }
+    let Reply::Question { details } = desk.ask(Request::Question { code }).await? else {
+        return Err(Problem::wrong_reply());
+    };
+    Ok(*details)
 }
 
 async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
     let Reply::Questions { questions, more } = desk.ask(Request::Questions { which }).await? else {
-        return Err(Problem::unexpected("the desk gave a reply to something else"));
+        return Err(Problem::wrong_reply());
     };
     if more {
         output::note(&format!("only the {QUESTIONS_MAX} oldest are shown"));

@@ -103,7 +103,7 @@ pub(super) fn open_store(data: &Path) -> Result<Store, Problem> {
     Store::open_sled(&store_folder(data)).map_err(|error| {
         let hint = match &error {
             OpenError::Locked { .. } => {
-                "another program has it open, and no desk answers commands: end the other `stumper`, \
+                "no desk answers commands there: end the other `stumper`, \
                  or wait until it has started or stopped"
             }
             OpenError::NotADatabase { .. }

@@ -10,6 +10,9 @@ use crate::config::rules_dir;
 use crate::fault::{Fault, Severity};
 use crate::subjects::{RuleFile, Subjects};
 
+const FOLDER_HINT: &str = "set `rules` in `[desk]` of `bot.toml` to the folder of your rule files, \
+                           or copy the `rules` folder that ships with Stumper beside it";
+
 /// What the rule files came to.
 #[derive(Debug)]
 pub(super) struct Rulebook {
@@ -23,7 +26,7 @@ pub(super) struct Rulebook {
 pub(super) fn read(folder: &Path) -> Rulebook {
     let files = rules_dir::read(folder).unwrap_or_default();
     if files.is_empty() {
-        return Rulebook { subjects: Subjects::default(), faults: rules::check_rules(folder), files };
+        return Rulebook { subjects: Subjects::default(), faults: faults_of(folder), files };
     }
     let (subjects, faults) = Subjects::compile(&files);
     Rulebook { subjects, faults, files }
@@ -31,7 +34,17 @@ pub(super) fn read(folder: &Path) -> Rulebook {
 
 /// The same, with the examples that the rule files carry tried out.
 pub(super) fn examine(folder: &Path) -> Rulebook {
-    Rulebook { faults: rules::check_rules(folder), ..read(folder) }
+    Rulebook { faults: faults_of(folder), ..read(folder) }
+}
+
+/// All faults. Those of the folder itself point to where `bot.toml` names it.
+fn faults_of(folder: &Path) -> Vec<Fault> {
+    let name = folder.display().to_string();
+    let of_folder = |fault: Fault| match fault.file == name {
+        true => fault.with_hint(FOLDER_HINT),
+        false => fault,
+    };
+    rules::check_rules(folder).into_iter().map(of_folder).collect()
 }
 
 impl Rulebook {

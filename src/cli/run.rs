@@ -38,6 +38,15 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let config = check::usable_config(path)?;
     let rulebook = usable_rules(&config)?;
+    if let Some(other) = reach::running(&config.data).await {
+        return Err(Problem::new(
+            "this desk runs already",
+            format!(
+                "its page is at http://{}/; to start it anew, end the other `stumper` first",
+                other.address
+            ),
+        ));
+    }
     let (listener, address) = bind(config.listen).await?;
     let store = reach::open_store(&config.data)?;
     let sandbox = open_sandbox(&config)?;
@@ -94,20 +103,23 @@ fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
         }
         return Ok(rulebook);
     }
-    output::note(&rulebook.show(Colour::of_stderr()));
-    Err(Problem::new("the rules have faults, so the desk does not open", "mend them and try again"))
+    output::note(rulebook.show(Colour::of_stderr()).trim_end());
+    output::note("");
+    Err(Problem::new("with these rules the desk does not open", "mend them until `stumper check` is content"))
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Problem::new(
-            format!("another program uses {address} already"),
-            "end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`",
-        ),
-        kind => Problem::new(
-            format!("the desk's page cannot listen at {address}: {kind}"),
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return Problem::new(
+                format!("another program uses {address} already"),
+                "end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`",
+            );
+        }
+        Problem::new(
+            format!("the desk's page cannot listen at {address}: {}", error.kind()),
             "set another address with `listen` in `[web]` of `bot.toml`",
-        ),
+        )
     })?;
     let address = listener.local_addr().unwrap_or(address);
     Ok((listener, address))

@@ -66,10 +66,7 @@ async fn export(config: &Config, file: Option<&Path>) -> Result<(), Problem> {
     let asked = desk.ask(Request::Export { file_name: file_name.clone() }).await;
     desk.leave().await?;
     let written = config.data.join(file_name);
-    match asked? {
-        Reply::Exported { .. } => {}
-        _ => return Err(Problem::unexpected("the desk gave a reply to something else")),
-    }
+    let Reply::Exported { .. } = asked? else { return Err(Problem::wrong_reply()) };
     let handed_over = hand_over(&written, file);
     // It holds what people wrote, so that no copy is to be left behind.
     std::fs::remove_file(&written).ok();

@@ -86,7 +86,11 @@ impl<'t> Sections<'t> {
                 (None, DeValue::Table(inner)) if above.is_empty() && name == "network" => {
                     self.sort("network.", inner, faults);
                 }
-                _ => self.unknown(above, key, faults),
+                (Some(section), _) => {
+                    let hint = format!("write `[{section}]` on a line of its own, and its keys below");
+                    faults.add(Some(key.span()), "this is the name of a section", &hint);
+                }
+                (None, _) => self.unknown(above, key, faults),
             }
         }
     }

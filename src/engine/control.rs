@@ -297,7 +297,10 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
             let details = Box::new(details(engine, &code)?);
             Ok(Reply::Question { details })
         }
-        Request::Add { id, action } => wish(engine, id, action).await,
+        Request::Add { id, mut action } => {
+            known_subjects(engine, &mut action)?;
+            wish(engine, id, action).await
+        }
         Request::Pause { id, who, until } => {
             let account = on_roster(engine, &who)?;
             wish(engine, id, Action::PauseLibrarian { account, until }).await
@@ -331,6 +334,28 @@ async fn wish(engine: &Engine, id: String, action: Action) -> Result<Reply, Trou
             "the desk stumbled over this wish and set it aside; its log says where".to_owned(),
         )),
     }
+}
+
+/// Writes the subjects of a new librarian as the rules call them.
+fn known_subjects(engine: &Engine, action: &mut Action) -> Result<(), Trouble> {
+    let known = engine.subjects();
+    let Action::AddLibrarian { subjects, .. } = action else { return Ok(()) };
+    for subject in subjects {
+        *subject = known.named(subject.as_str()).ok_or_else(|| {
+            let all: Vec<&str> = known.iter().map(|subject| subject.id.as_str()).collect();
+            match known.closest(subject.as_str()) {
+                Some(near) => refused("there is no such subject", format!("did you mean `{}`?", near.id)),
+                None if all.is_empty() => {
+                    refused("there are no subjects", "see what is wrong with the rules: `stumper check`")
+                }
+                None => refused(
+                    "there is no such subject",
+                    format!("the subjects are `{}`, and `general` for any question", all.join("`, `")),
+                ),
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn roster_rows(engine: &Engine) -> Vec<RosterRow> {

@@ -478,7 +478,11 @@ fn after_previous(previous: Option<Delivery>, now: Timestamp) -> Result<Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, Anchor, Confidential, InputId, Network, Visibility};
+    use crate::desk::{Account, Anchor, Confidential, InputId, Network, Settings, Visibility};
+    use crate::engine::start;
+    use crate::networks::sandbox::{self, Handle, Sandbox, Saying};
+    use crate::store::Store;
+    use crate::subjects::Subjects;
 
     /// Some time on which everything here happens; numbers are seconds from then.
     const START_S: i64 = 1_800_000_000;
@@ -505,19 +509,19 @@ mod tests {
 
     /// Times that carry a spread are compared without it.
     fn without_spread(next: Next) -> Next {
-        match next {
-            Next::Keep(Delivery::Waiting { not_before, tries })
-                if not_before > at(100) && not_before < at(107) =>
-            {
-                Next::Keep(waiting(105, tries))
+        let Next::Keep(delivery) = next else { return next };
+        let near = |time: Timestamp, seconds: i64| at(seconds - 3) < time && time < at(seconds + 3);
+        Next::Keep(match delivery {
+            Delivery::Waiting { not_before, tries } if near(not_before, 105) => waiting(105, tries),
+            Delivery::Unsure { since, look_at, tries } if near(look_at, 110) => {
+                Delivery::Unsure { since, look_at: at(110), tries }
             }
-            Next::Keep(Delivery::Unsure { since, look_at, tries })
-                if look_at > at(100) && look_at < at(115) =>
-            {
-                Next::Keep(Delivery::Unsure { since, look_at: at(110), tries })
-            }
-            other => other,
-        }
+            Delivery::Waiting { .. }
+            | Delivery::Unsure { .. }
+            | Delivery::Claimed { .. }
+            | Delivery::Sent { .. }
+            | Delivery::Refused { .. } => delivery,
+        })
     }
 
     #[test]
@@ -648,6 +652,88 @@ mod tests {
         ];
         for (name, failure, expected) in rows {
             assert_eq!(weather(failure.as_ref()), expected, "{name}");
+        }
+    }
+
+    /// What became of the desk's letter to a newcomer after a crash: how many posts of the desk there
+    /// are, and how the letter ended.
+    async fn after_a_crash(lost_after: LostAfter) -> (usize, Delivery) {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Arc::new(Sandbox::open(&folder.path().join("posts"), "desk").unwrap());
+        let engine = Arc::new(Engine::new(Store::memory(), Subjects::default(), Settings::default()));
+        let connector = Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
+        engine.set_account(connector.connect().await.unwrap());
+        let now = clock::now();
+        sandbox.say(saying("nina", "@desk help"), now).await.unwrap();
+        let posts = connector.fetch(None).await.unwrap().posts;
+        for post in posts {
+            engine.handle(Input::Post(Box::new(post))).await.unwrap();
+        }
+        let (letter, waiting) = engine.store().outbox(Network::Sandbox, clock::now(), 1).unwrap().remove(0);
+        let long_ago = now.checked_sub(SignedDuration::from_mins(10)).unwrap();
+        let claimed = Delivery::Claimed { at: long_ago, tries: 0 };
+        match lost_after {
+            LostAfter::Deciding => {}
+            LostAfter::Claiming => {
+                engine.store().deliver(&letter.id, &waiting, claimed).await.unwrap();
+            }
+            LostAfter::Sending => {
+                engine.store().deliver(&letter.id, &waiting, claimed).await.unwrap();
+                let Content::Post { reply_to: Some(ReplyTo::Post(place)), .. } = &letter.content else {
+                    panic!("help is a reply");
+                };
+                let reply_to = Some(place.clone());
+                connector.send(&Outgoing { letter: letter.clone(), reply_to }).await.unwrap();
+            }
+        }
+
+        let mut changes = engine.changes();
+        let running = start(&engine, vec![connector], folder.path().to_owned());
+        let settled = async {
+            loop {
+                let (_, delivery) = engine.store().letter(&letter.id).unwrap().unwrap();
+                if delivery.is_settled() {
+                    return delivery;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        let delivery = tokio::time::timeout(Duration::from_secs(30), settled).await.unwrap();
+        running.stop().await;
+        let posts = sandbox.posts();
+        let by_desk = posts.iter().filter(|entry| match entry {
+            sandbox::Entry::Post(post) => post.author == *sandbox.desk(),
+            sandbox::Entry::Gone(_) => false,
+        });
+        (by_desk.count(), delivery)
+    }
+
+    /// When the process ended.
+    #[derive(Clone, Copy, Debug)]
+    enum LostAfter {
+        Deciding,
+        Claiming,
+        Sending,
+    }
+
+    fn saying(author: &str, text: &str) -> Saying {
+        Saying {
+            author: Handle::parse(author).unwrap(),
+            text: Confidential::new(text),
+            visibility: Visibility::Public,
+            to: BTreeSet::new(),
+            in_reply_to: None,
+            language: None,
+            key: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn once_a_letter_is_posted_once_wherever_a_crash_cut_in() {
+        for lost_after in [LostAfter::Deciding, LostAfter::Claiming, LostAfter::Sending] {
+            let (posts, delivery) = after_a_crash(lost_after).await;
+            assert_eq!(posts, 1, "{lost_after:?}");
+            assert!(matches!(delivery, Delivery::Sent { .. }), "{lost_after:?}: {delivery:?}");
         }
     }
 }

@@ -1,0 +1,680 @@
+//! The real `stumper`, run as people run it: in a folder with a `bot.toml`, rules, and a data folder.
+//!
+//! **Invariant:** every desk that a test starts is ended by it, and none listens but on this machine.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// How often a test asks again before it gives up waiting for the desk to have done something. Each
+/// time runs a program, so this is many seconds.
+const ASK_AGAIN_MAX: usize = 400;
+
+const RULES: &str = r#"
+id = "history"
+name = "History"
+strong = ["medieval", "norman conquest"]
+weak = ["king", "battle"]
+
+"#;
+
+/// A folder with everything a desk needs.
+struct Folder(TempDir);
+
+/// A desk that runs.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// Such as `127.0.0.1:40321`.
+    address: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.write("bot.toml", "[web]\nlisten = \"127.0.0.1:0\"\n[network.sandbox]\nenabled = true\n");
+        fs::create_dir(folder.path("rules")).unwrap();
+        folder.write("rules/history.toml", RULES);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stumper"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        for variable in ["RUST_LOG", "STUMPER_BLUESKY_PASSWORD", "CREDENTIALS_DIRECTORY"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// What a command wrote to stdout. It must go well.
+    fn data(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// How a command ended, what it wrote to stdout, and what to stderr.
+    fn told(&self, arguments: &[&str]) -> String {
+        told(&self.command(arguments).output().unwrap()).replace(&self.0.path().display().to_string(), "…")
+    }
+
+    fn start(&self) -> Running {
+        let mut child = self.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let mut why = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            panic!("the desk did not start: {why}");
+        }
+        let address = line.trim().rsplit("http://").next().unwrap().trim_end_matches('/').to_owned();
+        Running { child, stdout, address }
+    }
+
+    /// Asks again and again until the data is as wanted.
+    fn wait_for(&self, arguments: &[&str], is_wanted: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        for _ in 0..ASK_AGAIN_MAX {
+            last = self.data(arguments);
+            if is_wanted(&last) {
+                return last;
+            }
+        }
+        panic!("still not as wanted: {last}");
+    }
+}
+
+impl Running {
+    /// Ends the desk as a service manager does, and answers its exit code and what it logged.
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "nothing but the address is written to stdout");
+        (self.child.wait().unwrap().code(), log)
+    }
+
+    /// Posts on the sandbox and answers the post's id.
+    fn say(&self, who: &str, text: &str, visibility: &str, in_reply_to: Option<&str>) -> String {
+        let body = serde_json::json!({
+            "as": who, "text": text, "visibility": visibility, "in_reply_to": in_reply_to,
+        });
+        let posted: serde_json::Value =
+            serde_json::from_str(&self.ask("POST", "/sandbox/posts", &body.to_string())).unwrap();
+        posted["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The newest post by the desk that holds `words`, from what `who` can see.
+    fn post_with(&self, who: &str, words: &str) -> Option<String> {
+        let inbox: serde_json::Value =
+            serde_json::from_str(&self.ask("GET", &format!("/sandbox/inbox?as={who}"), "")).unwrap();
+        let threads = inbox["threads"].as_array().unwrap();
+        let mut posts = threads.iter().flat_map(|thread| thread["posts"].as_array().unwrap());
+        let found =
+            posts.find(|post| post["by_desk"] == true && post["text"].as_str().unwrap().contains(words))?;
+        Some(found["id"].as_str().unwrap().to_owned())
+    }
+
+    /// One HTTP request, written by hand.
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        let (address, length) = (&self.address, body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        if head.contains("chunked") { unchunked(body) } else { body.to_owned() }
+    }
+}
+
+/// Puts the chunks of a body together.
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let (chunk, rest) = rest.split_at(size);
+        whole.push_str(chunk);
+        body = rest.strip_prefix("\r\n").unwrap_or(rest);
+    }
+    whole
+}
+
+fn told(output: &Output) -> String {
+    format!(
+        "exit: {}\n--- stdout\n{}--- stderr\n{}",
+        output.status.code().map_or("none".to_owned(), |code| code.to_string()),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o077 == 0
+}
+
+#[test]
+fn help_and_mistakes_in_arguments() {
+    let folder = Folder::new();
+    assert_eq!(folder.command(&["--help"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(folder.command(&["--version"]).output().unwrap().status.code(), Some(0));
+    insta::assert_snapshot!(folder.told(&["librarian"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: unrecognized subcommand 'librarian'
+
+      tip: a similar subcommand exists: 'librarians'
+
+    Usage: stumper [OPTIONS] [COMMAND]
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(folder.told(&["questions", "show", "K7Q"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: invalid value 'K7Q' for '<CODE>': a code is letters and digits in turn, such as `K7Q4`
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn no_configuration() {
+    let folder = Folder::new();
+    fs::remove_file(folder.path("bot.toml")).unwrap();
+    insta::assert_snapshot!(folder.told(&["run"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no such file
+    --> bot.toml
+     = hint: name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper
+    ");
+    insta::assert_snapshot!(folder.told(&["check", "--config", "other.toml"]), @r"
+    exit: 1
+    --- stdout
+    error: there is no such file
+    --> other.toml
+     = hint: name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper
+
+    --- stderr
+    1 to mend
+    ");
+}
+
+#[test]
+fn an_unreadable_configuration() {
+    let folder = Folder::new();
+    fs::write(folder.path("bot.toml"), [b'[', 0xff, b']']).unwrap();
+    insta::assert_snapshot!(folder.told(&[]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the file is not UTF-8 text
+    --> bot.toml
+     = hint: save it as UTF-8
+    ");
+}
+
+#[test]
+fn no_rules() {
+    let folder = Folder::new();
+    fs::remove_dir_all(folder.path("rules")).unwrap();
+    insta::assert_snapshot!(folder.told(&["run"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no such directory of rules
+    --> rules
+     = hint: set `rules` in `[desk]` of `bot.toml` to the folder of your rule files, or copy the `rules` folder that ships with Stumper beside it
+
+    error: with these rules the desk does not open
+
+    hint: mend them until `stumper check` is content
+    ");
+    assert!(!folder.path("data").exists(), "nothing is begun that cannot go on");
+}
+
+#[test]
+fn broken_rules() {
+    let folder = Folder::new();
+    folder.write("rules/music.toml", "id = \"music\"\nname = \"Music\"\nstrong = [\"opera\", 5]\n");
+    insta::assert_snapshot!(folder.told(&["run"]), @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: a text in quotes is expected here, and this is a number
+     --> rules/music.toml:3:20
+      |
+    3 | strong = ["opera", 5]
+      |                    ^
+      |
+      = hint: put it in quotes
+
+    error: with these rules the desk does not open
+
+    hint: mend them until `stumper check` is content
+    "#);
+}
+
+#[test]
+fn a_port_in_use() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    folder.write(
+        "bot.toml",
+        &format!("[web]\nlisten = \"127.0.0.1:{port}\"\n[network.sandbox]\nenabled = true\n"),
+    );
+    insta::assert_snapshot!(folder.told(&["run"]).replace(&port, "PORT"), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: another program uses 127.0.0.1:PORT already
+
+    hint: end it if it is another desk, or set another port with `listen` in `[web]` of `bot.toml`
+    ");
+}
+
+#[test]
+fn a_database_in_use() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    insta::assert_snapshot!(folder.told(&["run"]).replace(&desk.address, "ADDRESS"), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: this desk runs already
+
+    hint: its page is at http://ADDRESS/; to start it anew, end the other `stumper` first
+    ");
+    // A desk that cannot be asked is as good as another program.
+    fs::remove_file(folder.path("data/control.json")).unwrap();
+    insta::assert_snapshot!(folder.told(&["librarians", "list"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the database in data/store is in use by another process
+
+    hint: no desk answers commands there: end the other `stumper`, or wait until it has started or stopped
+    ");
+}
+
+#[test]
+fn check_tells_everything_at_once() {
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.told(&["check"]), @r"
+    exit: 0
+    --- stdout
+    --- stderr
+    everything is in order
+    ");
+    folder.write(
+        "bot.toml",
+        "[limits]\nmentions_max = 500\n[network.sandbox]\nenabled = true\n[network.bluesky]\npassword = \"hunter2\"\n",
+    );
+    insta::assert_snapshot!(folder.told(&["check"]), @r"
+    exit: 1
+    --- stdout
+    error: this number is out of range
+    --> bot.toml:2:16
+     = hint: write a number from 0 to 50
+
+    error: a secret does not belong in this file
+    --> bot.toml:6:1
+     = hint: remove it here, change it at its network, and say where the new one is with `password_env` or `password_file`
+
+    --- stderr
+    2 to mend
+    ");
+    insta::assert_snapshot!(folder.told(&["check", "--json"]), @r#"
+    exit: 1
+    --- stdout
+    {"file":"bot.toml","line":2,"column":16,"severity":"error","what":"this number is out of range","hint":"write a number from 0 to 50"}
+    {"file":"bot.toml","line":6,"column":1,"severity":"error","what":"a secret does not belong in this file","hint":"remove it here, change it at its network, and say where the new one is with `password_env` or `password_file`"}
+    --- stderr
+    2 to mend
+    "#);
+    folder.write("bot.toml", "[network.bluesky]\nenabled = true\nidentifier = \"desk.example\"\n");
+    folder.write("rules/music.toml", "id = \"music\"\nname = \"Music\"\nstrong = [\"opera\", 5]\n");
+    insta::assert_snapshot!(folder.told(&["check"]), @r#"
+    exit: 1
+    --- stdout
+    error: Bluesky is enabled but nothing says where its password is
+    --> bot.toml:1:10
+     = hint: add `password_env = "STUMPER_BLUESKY_PASSWORD"` and set that variable to an app password
+
+    error: a text in quotes is expected here, and this is a number
+     --> rules/music.toml:3:20
+      |
+    3 | strong = ["opera", 5]
+      |                    ^
+      |
+      = hint: put it in quotes
+
+    --- stderr
+    2 to mend
+    "#);
+}
+
+#[test]
+fn stopped_by_a_service_manager() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    assert!(is_private(&folder.path("data")));
+    assert!(is_private(&folder.path("data/control.json")));
+    assert_eq!(desk.ask("GET", "/health", ""), "ok\n");
+    let (code, log) = desk.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!folder.path("data/control.json").exists());
+    // All is left so that the next start finds it.
+    assert_eq!(folder.start().terminate().0, Some(0));
+}
+
+#[test]
+fn commands_do_the_same_whether_the_desk_runs_or_not() {
+    let talk = |folder: &Folder| {
+        let steps = [
+            "librarians list",
+            "librarians add sandbox:nina --subject History --language de --limit 2",
+            "librarians add sandbox:nina --subject histroy",
+            "librarians add nina --subject history",
+            "librarians add bluesky:nina.example --subject history",
+            "librarians list",
+            "librarians list --json",
+            "librarians pause zoe",
+            "librarians remove nina",
+            "librarians list",
+            "questions list",
+            "questions list --json",
+            "questions show K7Q4",
+            "questions close K7Q4",
+        ];
+        let told = |step: &str| folder.told(&step.split(' ').collect::<Vec<_>>());
+        steps.map(|step| format!("$ stumper {step}\n{}", told(step))).join("\n")
+    };
+    let resting = Folder::new();
+    let without = talk(&resting);
+    let running = Folder::new();
+    let _desk = running.start();
+    assert_eq!(talk(&running), without);
+    insta::assert_snapshot!(without, @r#"
+    $ stumper librarians list
+    exit: 0
+    --- stdout
+    --- stderr
+    nobody is on the roster yet; librarians join by writing `join` to the desk
+
+    $ stumper librarians add sandbox:nina --subject History --language de --limit 2
+    exit: 0
+    --- stdout
+    --- stderr
+    the entry is prepared; they will be asked once they write `join` to the desk themselves
+
+    $ stumper librarians add sandbox:nina --subject histroy
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no such subject
+
+    hint: did you mean `history`?
+
+    $ stumper librarians add nina --subject history
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the account does not say which network it is on
+
+    hint: write the network in front, as in `sandbox:nina`; the networks are `sandbox` or `bluesky`
+
+    $ stumper librarians add bluesky:nina.example --subject history
+    exit: 1
+    --- stdout
+    --- stderr
+    error: an account on Bluesky has to be named by its DID, which stays when the handle changes
+
+    hint: find it at https://bsky.social/xrpc/com.atproto.identity.resolveHandle?handle=nina.example, or let them write `join` to the desk, which needs no preparation
+
+    $ stumper librarians list
+    exit: 0
+    --- stdout
+    ACCOUNT       STATUS              SUBJECTS  LANGUAGES  OPEN  ANSWERED
+    sandbox:nina  has not joined yet  history   de         0/2   0 of 0
+    --- stderr
+
+    $ stumper librarians list --json
+    exit: 0
+    --- stdout
+    {"network":"sandbox","id":"nina","handle":"nina","librarian":{"opted_in_at":null,"subjects":["history"],"hours":[],"languages":["de"],"limit":2,"paused_until":null,"open":[],"asked_at":null,"asked_total":0,"answered_total":0}}
+    --- stderr
+
+    $ stumper librarians pause zoe
+    exit: 1
+    --- stdout
+    --- stderr
+    error: nobody on the roster has this name
+
+    hint: see `stumper librarians list`
+
+    $ stumper librarians remove nina
+    exit: 0
+    --- stdout
+    --- stderr
+    they are off the roster
+
+    $ stumper librarians list
+    exit: 0
+    --- stdout
+    --- stderr
+    nobody is on the roster yet; librarians join by writing `join` to the desk
+
+    $ stumper questions list
+    exit: 0
+    --- stdout
+    --- stderr
+    no open questions; see those that have ended with `--all`
+
+    $ stumper questions list --json
+    exit: 0
+    --- stdout
+    --- stderr
+
+    $ stumper questions show K7Q4
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no question K7Q4
+
+    hint: see `stumper questions list --all`; ended questions are erased after a while
+
+    $ stumper questions close K7Q4
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no question K7Q4
+
+    hint: see `stumper questions list --all`; ended questions are erased after a while
+    "#);
+}
+
+#[test]
+fn a_question_from_asking_to_its_answer() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    desk.say("nina", "@desk join history", "direct", None);
+    folder.wait_for(&["librarians", "list"], |list| list.contains("can be asked"));
+    desk.say("pat", "@desk Which battle ended the norman conquest?", "public", None);
+    let listed = folder.wait_for(&["questions", "list", "--json"], |list| list.contains("\"asked\":1"));
+    let question: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    let code = question["code"].as_str().unwrap();
+    let invitation = std::iter::repeat_with(|| desk.post_with("nina", code))
+        .take(ASK_AGAIN_MAX * 10)
+        .flatten()
+        .next()
+        .expect("the librarian is invited");
+    desk.say("nina", "@desk Hastings, in 1066.", "unlisted", Some(&invitation));
+    folder.wait_for(&["questions", "list", "--all"], |list| list.contains("answered"));
+
+    let shown = folder.data(&["questions", "show", code]);
+    for expected in [
+        "Which battle ended the norman conquest?",
+        "history (",
+        "\"norman conquest\"",
+        "sandbox:nina, who takes history",
+        "took it",
+        "Answered by a librarian",
+    ] {
+        assert!(shown.contains(expected), "{expected} is missing in {shown}");
+    }
+    // Promise 7: what people wrote, and who they are, stands in no log.
+    let (code, log) = desk.terminate();
+    assert_eq!(code, Some(0));
+    for secret in ["nina", "pat", "Hastings", "norman"] {
+        assert!(!log.contains(secret), "{secret} stands in the log: {log}");
+    }
+    // What was decided outlives the process.
+    assert!(folder.data(&["questions", "list", "--all"]).contains("answered"));
+}
+
+#[test]
+fn the_control_endpoint_serves_nobody_without_the_token() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    assert_eq!(desk.ask("POST", "/control", "{\"ask\":\"librarians\"}"), "");
+    assert_eq!(folder.data(&["librarians", "list", "--json"]), "");
+}
+
+#[test]
+fn nothing_lost_an_export_can_be_imported_elsewhere() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    folder.data(&["librarians", "add", "sandbox:nina", "--subject", "history"]);
+    let of_running = folder.data(&["store", "export"]);
+    drop(desk.terminate());
+    folder.data(&["store", "export", "saved.jsonl"]);
+    assert!(is_private(&folder.path("saved.jsonl")));
+    assert_eq!(fs::read_to_string(folder.path("saved.jsonl")).unwrap(), of_running);
+    assert_eq!(folder.told(&["store", "export", "saved.jsonl"]).lines().next(), Some("exit: 1"));
+
+    let other = Folder::new();
+    fs::copy(folder.path("saved.jsonl"), other.path("saved.jsonl")).unwrap();
+    other.data(&["store", "import", "saved.jsonl"]);
+    assert!(other.data(&["librarians", "list"]).contains("sandbox:nina"));
+    assert_eq!(other.told(&["store", "import", "saved.jsonl"]).lines().next(), Some("exit: 1"));
+    other.data(&["store", "compact"]);
+    assert!(other.data(&["librarians", "list"]).contains("sandbox:nina"));
+    let left = fs::read_dir(other.path("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.ends_with(".jsonl")).collect();
+    assert_eq!(left, Vec::<String>::new(), "no copy of what people wrote is left behind");
+}
+
+#[test]
+fn nothing_lost_a_roster_can_be_moved_with_the_time_of_opting_in() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    desk.say("nina", "@desk join history", "direct", None);
+    folder.wait_for(&["librarians", "list"], |list| list.contains("can be asked"));
+    for (format, file) in [("toml", "roster.toml"), ("jsonl", "roster.jsonl")] {
+        let written = folder.data(&["librarians", "export", "--format", format]);
+        let other = Folder::new();
+        other.write(file, &written);
+        other.data(&["librarians", "import", file]);
+        assert_eq!(other.data(&["librarians", "export", "--format", format]), written);
+        assert!(other.data(&["librarians", "list"]).contains("can be asked"));
+    }
+    folder.write("roster.toml", "[[librarian]]\naccount = \"sandbox:zoe\"\nsubject = 5\n");
+    insta::assert_snapshot!(folder.told(&["librarians", "import", "roster.toml"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: roster.toml:3:1: unknown field `subject`, expected one of `account`, `handle`, `subjects`, `languages`, `limit`, `opted_in_at`, `hours`; nobody was added
+
+    hint: see what `stumper librarians export` writes for the fields and their form
+    ");
+}
+
+#[test]
+fn the_networks_are_checked() {
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.told(&["network", "check"]), @r"
+    exit: 1
+    --- stdout
+    sandbox as desk
+        page: not in order: the desk does not run
+          hint: start it with `stumper run`
+    --- stderr
+    ");
+    insta::assert_snapshot!(folder.told(&["network", "check", "bluesky"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: bluesky is not enabled
+
+    hint: set `enabled = true` in `[network.bluesky]` of bot.toml
+    ");
+    let desk = folder.start();
+    insta::assert_snapshot!(folder.told(&["network", "check"]).replace(&desk.address, "ADDRESS"), @r"
+    exit: 0
+    --- stdout
+    sandbox as desk
+        page: ok: open at http://ADDRESS/
+    --- stderr
+    ");
+    folder.write("bot.toml", "[network.bluesky]\nenabled = true\nidentifier = \"desk.example\"\n");
+    insta::assert_snapshot!(folder.told(&["network", "check"]), @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: Bluesky is enabled but nothing says where its password is
+    --> bot.toml:1:10
+     = hint: add `password_env = "STUMPER_BLUESKY_PASSWORD"` and set that variable to an app password
+    "#);
+}
+
+#[test]
+fn nobody_reading_on_is_no_problem() {
+    let folder = Folder::new();
+    let mut child = folder
+        .command(&["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
