@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, error, warn};
 
 use crate::clock;
@@ -52,6 +52,8 @@ pub struct Engine {
     /// Counts what was stored. Whoever sleeps until something changes watches it.
     changes: watch::Sender<u64>,
     set_aside: AtomicU64,
+    /// Rings when somebody said `forget me`: backups written before hold what was erased.
+    forgotten: Notify,
     /// Turns true when the store takes nothing more, so that the process has to end.
     stuck: watch::Sender<bool>,
 }
@@ -86,6 +88,7 @@ impl Engine {
             settings: RwLock::new(Arc::new(settings)),
             changes: watch::Sender::new(0),
             set_aside: AtomicU64::new(0),
+            forgotten: Notify::new(),
             stuck: watch::Sender::new(false),
         }
     }
@@ -148,6 +151,9 @@ impl Engine {
                 Committed::Stored => {
                     debug!(input = ?id, ?outcome, "Handled an input");
                     self.ring();
+                    if outcome == Outcome::Forgotten {
+                        self.forgotten.notify_one();
+                    }
                     return Ok(Handled::Done(outcome));
                 }
                 Committed::SeenBefore => return Ok(Handled::SeenBefore),

@@ -50,7 +50,7 @@ pub(crate) fn forget_me(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         }
     }
     draft.forget(&author.id);
-    Outcome::Erased
+    Outcome::Forgotten
 }
 
 /// Takes a librarian's name out of a question they were asked.

@@ -113,6 +113,8 @@ pub enum Outcome {
     Closed,
     Withdrawn,
     Erased,
+    /// Somebody said `forget me`, so that no copy anywhere may outlive it.
+    Forgotten,
     Delivered,
     Refused,
     /// The time of a timer, or what the input was about, is past.

@@ -54,9 +54,23 @@ pub enum ExportError {
 /// Keeps house until the desk stops.
 pub(super) async fn keep_house(engine: Arc<Engine>, data: PathBuf, mut stop: Stop) {
     let mut wait = FIRST_ROUND;
-    while stop.or(tokio::time::sleep(wait)).await.is_some() {
+    loop {
+        let woken = async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => Woken::ByTime,
+                () = engine.forgotten.notified() => Woken::ToForget,
+            }
+        };
+        let Some(woken) = stop.or(woken).await else { return };
         wait = ROUND;
         let now = clock::now();
+        if woken == Woken::ToForget {
+            match write_anew(&engine, &data, now).await {
+                Ok(()) => info!("Wrote the backup anew, without what was to be forgotten"),
+                Err(error) => error!(%error, "Backups still hold what was to be forgotten: {error}"),
+            }
+            continue;
+        }
         if let Err(error) = expire(&engine, now).await {
             warn!(%error, "Old inputs could not be forgotten: {error}");
         }
@@ -67,6 +81,26 @@ pub(super) async fn keep_house(engine: Arc<Engine>, data: PathBuf, mut stop: Sto
             Err(error) => error!(%error, "The backup failed: {error}"),
         }
     }
+}
+
+/// Why housekeeping goes round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    ByTime,
+    ToForget,
+}
+
+/// Replaces the backup of the day and removes all others, so that nothing erased outlives its erasure.
+async fn write_anew(engine: &Engine, data: &Path, now: Timestamp) -> Result<(), ExportError> {
+    let path = backup_of(data, now);
+    export(engine, &path).await?;
+    for name in backups(data)? {
+        let other = data.join(name);
+        if other != path {
+            std::fs::remove_file(other)?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets inputs so old that no network shows them again.
@@ -88,14 +122,17 @@ async fn expire(engine: &Engine, now: Timestamp) -> Result<(), StoreError> {
 
 /// Writes the backup of the day (by UTC) unless it is there, and removes the oldest ones.
 async fn back_up(engine: &Engine, data: &Path, now: Timestamp) -> Result<Option<PathBuf>, ExportError> {
-    let day = now.strftime("%Y-%m-%d");
-    let path = data.join(format!("{BACKUP_PREFIX}{day}{BACKUP_SUFFIX}"));
+    let path = backup_of(data, now);
     if path.exists() {
         return Ok(None);
     }
     export(engine, &path).await?;
     remove_old(data)?;
     Ok(Some(path))
+}
+
+fn backup_of(data: &Path, now: Timestamp) -> PathBuf {
+    data.join(format!("{BACKUP_PREFIX}{}{BACKUP_SUFFIX}", now.strftime("%Y-%m-%d")))
 }
 
 /// Writes everything the desk remembers to `path`, by way of a file beside it that is renamed when
@@ -120,11 +157,7 @@ pub async fn export(engine: &Engine, path: &Path) -> Result<(), ExportError> {
 
 /// Removes all but the newest backups.
 fn remove_old(data: &Path) -> std::io::Result<()> {
-    let mut backups: Vec<String> = std::fs::read_dir(data)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| is_backup(name))
-        .collect();
-    backups.sort();
+    let backups = backups(data)?;
     let surplus = backups.len().saturating_sub(BACKUPS_KEPT);
     for name in backups.iter().take(surplus) {
         std::fs::remove_file(data.join(name))?;
@@ -132,8 +165,68 @@ fn remove_old(data: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The names of all backups, the oldest first.
+fn backups(data: &Path) -> std::io::Result<Vec<String>> {
+    let names = std::fs::read_dir(data)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut backups: Vec<String> = names.filter(|name| is_backup(name)).collect();
+    backups.sort();
+    Ok(backups)
+}
+
 /// Whether a file's name is `backup-YYYY-MM-DD.jsonl`.
 fn is_backup(name: &str) -> bool {
     let day = name.strip_prefix(BACKUP_PREFIX).and_then(|name| name.strip_suffix(BACKUP_SUFFIX));
     day.is_some_and(|day| day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Account, AccountId, Action, Input, Network, Settings};
+    use crate::store::Store;
+    use crate::subjects::Subjects;
+
+    async fn desk_that_knows(handle: &str) -> Engine {
+        let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
+        let account =
+            Account { id: AccountId::new(Network::Sandbox, handle), handle: handle.to_owned(), bot: false };
+        let action = Action::AddLibrarian {
+            account,
+            subjects: Vec::new(),
+            hours: Vec::new(),
+            languages: Vec::new(),
+            limit: None,
+            opted_in_at: None,
+        };
+        engine.handle(Input::Coordinator { id: "1".to_owned(), action }).await.unwrap();
+        engine
+    }
+
+    #[tokio::test]
+    async fn seven_nights_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = desk_that_knows("clio").await;
+        for day in 1..=9 {
+            let night = format!("2026-03-{day:02}T02:00:00Z").parse().unwrap();
+            assert!(back_up(&engine, folder.path(), night).await.unwrap().is_some());
+            assert!(back_up(&engine, folder.path(), night).await.unwrap().is_none(), "one a day");
+        }
+        let kept = backups(folder.path()).unwrap();
+        assert_eq!(kept.len(), 7);
+        assert_eq!(kept.first().map(String::as_str), Some("backup-2026-03-03.jsonl"));
+    }
+
+    #[tokio::test]
+    async fn promise_7_no_backup_outlives_what_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = desk_that_knows("clio").await;
+        for night in ["2026-03-01T02:00:00Z", "2026-03-02T02:00:00Z"] {
+            back_up(&before, folder.path(), night.parse().unwrap()).await.unwrap();
+        }
+        let after = desk_that_knows("otto").await;
+        write_anew(&after, folder.path(), "2026-03-02T09:00:00Z".parse().unwrap()).await.unwrap();
+        assert_eq!(backups(folder.path()).unwrap(), ["backup-2026-03-02.jsonl"]);
+        let text = std::fs::read_to_string(folder.path().join("backup-2026-03-02.jsonl")).unwrap();
+        assert!(text.contains("otto") && !text.contains("clio"));
+    }
 }
