@@ -77,7 +77,7 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
         }
         Command::Close { code } => {
             let reply = desk.ask(Request::Close { id: wish_id()?, code }).await?;
-            tell(&reply, "the question is closed, and its patron is told");
+            tell(&reply, "the question is closed; a patron without an answer is told");
             Ok(())
         }
         Command::Reassign { code, to } => {
