@@ -26,6 +26,9 @@ pub const LIMIT_MAX: u32 = 50;
 /// The longest pause, in days; `pause` without a time has no end.
 const PAUSE_DAYS_MAX: i64 = 366;
 
+/// A longer word is no mistyped command.
+const WORD_LETTERS_MAX: usize = 15;
+
 /// A text of more words than this is never a mistaken command; it is a question or an answer.
 const COMMAND_WORDS_MAX: usize = 8;
 
@@ -188,18 +191,25 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "claim") {
         return Said::Claim;
     }
-    if speaker != Speaker::Anyone || text.contains('?') {
+    if speaker != Speaker::Anyone || asks(text) {
         return Said::Words;
     }
     if words.len() <= 3 && words.iter().all(|word| GREETINGS.contains(&word.as_str())) {
         return Said::Nothing;
     }
     match words.len() {
+        // Not all scripts put spaces between words, so that one "word" can be a whole question.
+        1 if WORD_LETTERS_MAX < plain.chars().count() || !plain.is_ascii() => Said::Words,
         1 => Said::Mistaken(Mistake::Word { closest: closest_phrase(&plain) }),
         2 => closest_phrase(&plain)
             .map_or(Said::Words, |closest| Said::Mistaken(Mistake::Word { closest: Some(closest) })),
         _ => Said::Words,
     }
+}
+
+/// Whether a text has a question mark, of whatever script.
+fn asks(text: &str) -> bool {
+    text.contains(['?', '？', '؟', '՞', '፧', '⁇'])
 }
 
 /// Takes the first question code out of a text, so that `claim K7Q4` reads as `claim`.
@@ -236,7 +246,7 @@ fn words_of(text: &str) -> Vec<String> {
 fn is_thanks(text: &str, words: &[String], speaker: Speaker) -> bool {
     let thanks = |word: &String| THANKS.contains(&word.as_str());
     let first = words.first().is_some_and(thanks);
-    let short = words.len() <= 12 && !text.contains('?');
+    let short = words.len() <= 12 && !asks(text);
     match speaker {
         Speaker::Patron => short && (first || words.iter().any(thanks)),
         Speaker::Invited => short && first && words.len() <= 5,
@@ -255,7 +265,7 @@ fn is_short_word_with_comment(text: &str, words: &[String], command: &str) -> bo
 /// Commands that take arguments. `None` where the text is not surely one of them.
 fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Said> {
     let (first, rest) = split_first_word(text);
-    let could_be_sentence = text.contains('?') || words.len() > COMMAND_WORDS_MAX;
+    let could_be_sentence = asks(text) || words.len() > COMMAND_WORDS_MAX;
     match first.as_str() {
         "join" => join(rest, could_be_sentence, subjects),
         "hours" => {
@@ -264,7 +274,7 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
             let meant = rest.is_empty()
                 || rest.contains(|c: char| c.is_ascii_digit())
                 || matches!(said, Said::Hours(_));
-            (meant && !text.contains('?')).then_some(said)
+            (meant && !asks(text)).then_some(said)
         }
         "languages" | "language" => languages(rest).or_else(|| {
             (!could_be_sentence && words.len() <= 3).then_some(Said::Mistaken(Mistake::Languages))
@@ -530,6 +540,9 @@ mod tests {
             "Refer me to a good book on bees please",
             "Thanks to whom do we owe the paperclip?",
             "Questions about the origin of the tango, where do I look",
+            "莎士比亚是谁",
+            "Ottoman?",
+            "Rindfleischetikettierungsgesetz",
         ] {
             check(Speaker::Anyone, text, Said::Words);
         }

@@ -1,7 +1,7 @@
 //! A post arrives: is it for us, about which question, and who is speaking?
 //!
-//! **Invariant:** a post of a bot, of the desk itself, that mentions a crowd, or by somebody without a
-//! part in the conversation who did not call the desk, changes nothing.
+//! **Invariant:** a post of a bot or of the desk itself changes nothing; nor does one by somebody
+//! without a part in the conversation that mentions a crowd or does not call the desk.
 
 use jiff::SignedDuration;
 
@@ -33,10 +33,15 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     }
     let spoken = spoken(draft, post);
     let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
+    let is_stopped = draft.person(&post.author.id).is_some_and(|person| person.stopped);
+    if is_stopped && reading.said == Said::Stop {
+        return Outcome::Commanded;
+    }
     // Whoever writes to the desk again may be written to again. Even `stop` passes here: its last
     // word is said before the door is closed.
-    draft.person_mut(&post.author).account = post.author.clone();
-    draft.person_mut(&post.author).stopped = false;
+    let person = draft.person_mut(&post.author);
+    person.account = post.author.clone();
+    person.stopped = false;
     match reading.said {
         Said::Stop => return privacy::stop(draft, &spoken),
         Said::ForgetMe => return privacy::forget_me(draft, &spoken),
@@ -69,10 +74,13 @@ fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
     if post.author.bot {
         return Some(Outcome::IgnoredBot);
     }
+    if has_a_part(draft, post) {
+        return None;
+    }
     if settings.mentions_max < post.mentions.len() {
         return Some(Outcome::IgnoredCrowd);
     }
-    (!post.addressed && !has_a_part(draft, post)).then_some(Outcome::IgnoredStranger)
+    (!post.addressed).then_some(Outcome::IgnoredStranger)
 }
 
 /// Whether a reply comes from somebody the conversation is with.

@@ -178,8 +178,13 @@ impl<'a> Draft<'a> {
         self.step.settled.push((letter.id.clone(), delivery));
     }
 
+    /// Erases a question. What this step says to others about it is still said, but belongs to no
+    /// question any more.
     pub(crate) fn erase(&mut self, code: &Code) {
         self.step.erase.push(code.clone());
+        for letter in self.step.letters.iter_mut().filter(|letter| letter.about.as_ref() == Some(code)) {
+            letter.about = None;
+        }
         self.step.journal.retain(|entry| entry.code != *code);
     }
 
