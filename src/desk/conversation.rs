@@ -74,7 +74,7 @@ fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
     if post.author.bot {
         return Some(Outcome::IgnoredBot);
     }
-    if has_a_part(draft, post) {
+    if has_a_part(draft, post) || asks_to_be_left_alone(draft, post) {
         return None;
     }
     if settings.mentions_max < post.mentions.len() {
@@ -88,6 +88,12 @@ fn has_a_part(draft: &Draft<'_>, post: &Post) -> bool {
     let Some(link) = &draft.view.link else { return false };
     let question = link.code.as_ref().and_then(|code| draft.question(code));
     link.with == post.author.id || question.is_some_and(|question| question.involves(&post.author.id))
+}
+
+/// Whether a reply to any post of the desk is one of the two words that always work.
+fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
+    let said = || commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
+    draft.view.link.is_some() && matches!(said(), Said::Stop | Said::ForgetMe)
 }
 
 /// Finds the question that a post is about: the one named by its code, else the one it replies to.

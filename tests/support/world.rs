@@ -189,15 +189,15 @@ impl World {
     /// Lets an input take effect, delivers what follows from it, and writes it down.
     pub fn input(&mut self, input: Input) -> Outcome {
         let before = self.states();
-        if let Input::Post(post) = &input {
-            self.remember(post);
-        }
         let now = self.now;
-        let handled = self.runtime.block_on(self.engine.handle_at(input, now)).unwrap();
+        let handled = self.runtime.block_on(self.engine.handle_at(input.clone(), now)).unwrap();
         let Handled::Done(outcome) = handled else {
             assert_eq!(handled, Handled::SeenBefore, "no input may make the core fail");
             return Outcome::Outdated;
         };
+        if let Input::Post(post) = &input {
+            self.remember(post);
+        }
         self.deliver();
         self.write_states(&before);
         self.check_promises();
