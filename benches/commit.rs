@@ -75,7 +75,7 @@ fn main() {
 
 fn reopen(runtime: &tokio::runtime::Runtime, store: Store, database: &Path, questions: usize) {
     println!("with {questions} questions: {:.1} MiB resident", resident_mib());
-    let live = stumper::store::archive::export(&store, Counter::default()).unwrap();
+    let live = stumper::store::archive::export(&store, Counter).unwrap();
     runtime.block_on(store.close()).unwrap();
     drop(store);
     let bytes = std::fs::metadata(database.join("db")).unwrap().len();

@@ -42,10 +42,11 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let person = draft.person_mut(&post.author);
     person.account = post.author.clone();
     person.stopped = false;
-    match reading.said {
-        Said::Stop => return privacy::stop(draft, &spoken),
-        Said::ForgetMe => return privacy::forget_me(draft, &spoken),
-        _ => {}
+    if reading.said == Said::Stop {
+        return privacy::stop(draft, &spoken);
+    }
+    if reading.said == Said::ForgetMe {
+        return privacy::forget_me(draft, &spoken);
     }
     if post.author.id.network.copy_visibility(post.visibility).is_none() {
         return decline(draft, post);

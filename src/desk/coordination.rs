@@ -68,7 +68,7 @@ fn close(draft: &mut Draft<'_>, code: &Code) -> Outcome {
         return Outcome::Outdated;
     }
     if !is_answered {
-        let _ = draft.to_patron(code, Purpose::Notice, None, wording::closed_by_coordinator(code));
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::closed_by_coordinator(code));
         tell_owner(draft, code, &question);
     }
     escalation::end(draft, code);
@@ -92,7 +92,7 @@ fn reassign(draft: &mut Draft<'_>, code: &Code, to: &AccountId) -> Outcome {
         return Outcome::Declined;
     }
     if let Some(owner) = question.owner().and_then(|owner| question.invitation(owner)) {
-        let _ = draft.to_librarian(
+        let _ = draft.tell_librarian(
             code,
             &owner.librarian.id,
             Purpose::Notice,
@@ -107,6 +107,7 @@ fn reassign(draft: &mut Draft<'_>, code: &Code, to: &AccountId) -> Outcome {
 
 fn tell_owner(draft: &mut Draft<'_>, code: &Code, question: &Question) {
     if let Some(owner) = question.owner() {
-        let _ = draft.to_librarian(code, owner, Purpose::Notice, None, wording::withdrawn_to_librarian(code));
+        let _ =
+            draft.tell_librarian(code, owner, Purpose::Notice, None, wording::withdrawn_to_librarian(code));
     }
 }

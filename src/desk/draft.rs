@@ -210,7 +210,7 @@ impl<'a> Draft<'a> {
 
     /// Writes to the patron of a question, in their own thread. `source` is the visibility of the post
     /// whose words the letter carries.
-    pub(crate) fn to_patron(
+    pub(crate) fn tell_patron(
         &mut self,
         code: &Code,
         purpose: Purpose,
@@ -231,7 +231,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes to a librarian who was invited to a question, where they last spoke about it.
-    pub(crate) fn to_librarian(
+    pub(crate) fn tell_librarian(
         &mut self,
         code: &Code,
         librarian: &AccountId,

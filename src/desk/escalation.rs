@@ -192,7 +192,7 @@ fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
         if let Some(entry) = draft.person_mut(account).librarian.as_mut() {
             entry.open.insert(code.clone());
         }
-        let _ = draft.to_librarian(code, &account.id, Purpose::Notice, None, wording::open_again(code));
+        let _ = draft.tell_librarian(code, &account.id, Purpose::Notice, None, wording::open_again(code));
     }
 }
 
@@ -281,7 +281,7 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let _ = draft.to_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
+    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
     draft.note(code, "Told the patron that nobody was found");
     Outcome::GaveUp
 }
@@ -291,7 +291,7 @@ fn remind_owner(draft: &mut Draft<'_>, code: &Code) -> Outcome {
         return Outcome::Outdated;
     };
     let release_after = draft.view.settings.release_after;
-    let _ = draft.to_librarian(code, &owner, Purpose::Notice, None, wording::reminder(code, release_after));
+    let _ = draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::reminder(code, release_after));
     draft.set_timer(code, Reason::ReleaseClaim, release_after);
     draft.note(code, "Reminded the librarian");
     Outcome::Reminded
@@ -308,8 +308,8 @@ fn release_silent_owner(draft: &mut Draft<'_>, code: &Code) {
         return;
     };
     draft.note(code, "Released: the librarian had been silent");
-    let _ = draft.to_librarian(code, &owner, Purpose::Notice, None, wording::released_to_librarian(code));
-    let _ = draft.to_patron(code, Purpose::Notice, None, wording::looking_again(code));
+    let _ = draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::released_to_librarian(code));
+    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::looking_again(code));
     let_go(draft, code, &account, Fate::Lapsed);
 }
 
@@ -320,9 +320,9 @@ fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if !draft.apply(code, Event::Withdraw) {
         return Outcome::Outdated;
     }
-    let _ = draft.to_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
+    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
     let _ =
-        draft.to_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
+        draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
     end(draft, code);
     draft.note(code, "Put aside: the patron did not reply to the reference interview");
     Outcome::Withdrawn

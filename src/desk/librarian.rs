@@ -58,7 +58,7 @@ pub(crate) fn claim(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> 
         return too_late(draft, code, author);
     }
     say(draft, code, author, wording::claimed_to_librarian(code, remind_after));
-    let _ = draft.to_patron(code, Purpose::Notice, None, wording::claimed_to_patron(code));
+    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::claimed_to_patron(code));
     Outcome::Claimed
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn pass(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     let was_claimed = is_owner(draft, code, &author.id);
     escalation::let_go(draft, code, author, Fate::Passed);
     if was_claimed {
-        let _ = draft.to_patron(code, Purpose::Notice, None, wording::looking_again(code));
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::looking_again(code));
     }
     Outcome::Passed
 }
@@ -295,7 +295,7 @@ fn keep(draft: &mut Draft<'_>, code: &Code) {
 /// Carries a librarian's words to the patron; where that cannot be done as privately as they were
 /// said, tells the librarian instead and says `false`.
 fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &Post, body: String) -> bool {
-    match draft.to_patron(code, purpose, Some((&post.author.id, post.visibility)), body) {
+    match draft.tell_patron(code, purpose, Some((&post.author.id, post.visibility)), body) {
         Written::Yes(_) => true,
         Written::NotPrivately => {
             say(draft, code, &post.author.id, wording::reply_must_be_public(code));
@@ -307,7 +307,7 @@ fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &
 
 fn say(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, body: String) {
     // A librarian wrote just now on this network, so a word back can be as private as theirs was.
-    let _ = draft.to_librarian(code, librarian, Purpose::Notice, None, body);
+    let _ = draft.tell_librarian(code, librarian, Purpose::Notice, None, body);
 }
 
 /// Remembers where the librarian spoke last, and how privately: what follows is no wider.

@@ -52,7 +52,7 @@ pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let names =
         draft.question(&code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
     let body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
-    let _ = draft.to_patron(&code, Purpose::Acknowledgement, None, body);
+    let _ = draft.tell_patron(&code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
 fn relay_detail(draft: &mut Draft<'_>, code: &Code, owner: &AccountId, post: &Post) {
     let body = wording::detail(code, &outbox::defused(post.text.reveal()));
     let source = Some((&post.author.id, post.visibility));
-    if draft.to_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
+    if draft.tell_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
         draft.reply(post, Purpose::Notice, wording::reply_must_be_public(code));
     }
 }
@@ -101,7 +101,7 @@ fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
     });
     for librarian in waiting {
         let body = wording::detail(code, &outbox::defused(post.text.reveal()));
-        let _ = draft.to_librarian(
+        let _ = draft.tell_librarian(
             code,
             &librarian,
             Purpose::Detail,
@@ -109,7 +109,7 @@ fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
             body,
         );
     }
-    let _ = draft.to_patron(code, Purpose::Notice, None, wording::detail_noted(code));
+    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::detail_noted(code));
 }
 
 /// Where the patron's questions stand.
@@ -148,7 +148,7 @@ pub(crate) fn withdraw(draft: &mut Draft<'_>, code: &Code) {
         // Without a place the invitation is not out yet, and the sender will not send it any more.
         if still_cares && invitation.place.is_some() && !matches!(question.state, State::Answered { .. }) {
             let body = wording::withdrawn_to_librarian(code);
-            let _ = draft.to_librarian(code, &invitation.librarian.id, Purpose::Notice, None, body);
+            let _ = draft.tell_librarian(code, &invitation.librarian.id, Purpose::Notice, None, body);
         }
     }
     escalation::end(draft, code);
@@ -186,9 +186,9 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     if let Some(question) = draft.question_mut(&code) {
         question.place = post.place.clone();
     }
-    if matches!(draft.to_librarian(&code, &owner, Purpose::Thanks, source, body), Written::Yes(_)) {
+    if matches!(draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body), Written::Yes(_)) {
         draft.note(&code, "Thanks passed on to the librarian");
-        let _ = draft.to_patron(&code, Purpose::Notice, None, wording::thanks_from_patron());
+        let _ = draft.tell_patron(&code, Purpose::Notice, None, wording::thanks_from_patron());
     }
     Outcome::Thanked
 }

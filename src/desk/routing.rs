@@ -309,11 +309,7 @@ mod tests {
                 Later(None),
             ),
             ("after a pause", |_, person| of(person).paused_until = at("2026-03-02T10:00:00Z"), Ready),
-            (
-                "at their limit",
-                |_, person| drop(of(person).open.insert(Code::parse("C3C3").unwrap())),
-                Later(None),
-            ),
+            ("at their limit", |_, person| of(person).open.extend(Code::parse("C3C3")), Later(None)),
             (
                 "off duty",
                 |_, person| of(person).hours = hours::read("18-22 Europe/Berlin").unwrap(),
