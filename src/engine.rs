@@ -65,7 +65,8 @@ pub enum Handled {
     Done(Outcome),
     /// It took effect earlier.
     SeenBefore,
-    /// Deciding it failed in a way that must not happen. Nothing was changed; the log says where.
+    /// It failed in a way that must not happen and would happen again. Nothing was changed; the log
+    /// says where.
     SetAside,
 }
 
@@ -137,15 +138,27 @@ impl Engine {
 
     /// [`Engine::handle`] at a time of the caller's choice, for worlds with a clock of their own.
     pub async fn handle_at(&self, input: Input, now: Timestamp) -> Result<Handled, HandleError> {
+        let handled = match self.attempt(&input, now).await {
+            // Trying again would change nothing, and whoever comes after must not wait for it.
+            Err(HandleError::Store(error)) if will_never_do(&error) => {
+                error!(kind = kind(&input), %error, "An input was set aside: {error}");
+                Handled::SetAside
+            }
+            other => other?,
+        };
+        if handled == Handled::SetAside {
+            self.set_aside.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(handled)
+    }
+
+    async fn attempt(&self, input: &Input, now: Timestamp) -> Result<Handled, HandleError> {
         let id = input.id();
         if self.store.has_seen(&id)? {
             return Ok(Handled::SeenBefore);
         }
         for _ in 0..STALE_MAX {
-            let Some(step) = self.decide(&input, &id, now)? else {
-                self.set_aside.fetch_add(1, Ordering::Relaxed);
-                return Ok(Handled::SetAside);
-            };
+            let Some(step) = self.decide(input, &id, now)? else { return Ok(Handled::SetAside) };
             let outcome = step.outcome;
             match self.noted(self.store.commit(step).await)? {
                 Committed::Stored => {
@@ -219,6 +232,14 @@ fn guarded<T>(kind: &'static str, decide: impl FnOnce() -> T) -> Option<T> {
         error!(kind, "Deciding an input of kind {kind} failed; it was set aside. Please report this");
     }
     decided.ok()
+}
+
+/// Whether the same input would meet the same error again.
+fn will_never_do(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unreadable { .. } | StoreError::TooLarge { .. } => true,
+        StoreError::Stopped(_) | StoreError::Unreachable(_) | StoreError::Closed => false,
+    }
 }
 
 /// The word for an input in logs.

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** every desk that a test starts is ended by it, and none listens but on this machine.
 
+#![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

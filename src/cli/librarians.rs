@@ -128,7 +128,7 @@ pub(super) fn tell(reply: &Reply, done: &str) {
         | Reply::Librarians { .. }
         | Reply::Questions { .. }
         | Reply::Question { .. }
-        | Reply::Exported { .. }
+        | Reply::Exporting
         | Reply::Refused { .. }
         | Reply::Failed { .. } => output::note(done),
     }

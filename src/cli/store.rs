@@ -5,16 +5,22 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 
 use crate::cli::Exit;
+use crate::cli::librarians::wish_id;
 use crate::cli::output::{self, Problem};
 use crate::cli::reach;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::control::{self, Reply, Request};
+use crate::engine::housekeeping;
 use crate::store::{Store, archive};
+
+/// How often it is looked whether an export is complete.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -62,11 +68,17 @@ async fn export(config: &Config, file: Option<&Path>) -> Result<(), Problem> {
     }
     let desk = reach::desk(config).await?;
     // By way of a file in the data folder, because the running desk writes it.
-    let file_name = format!("export-{}.jsonl", super::librarians::wish_id()?);
-    let asked = desk.ask(Request::Export { file_name: file_name.clone() }).await;
+    let file_name = format!("{}{}.jsonl", housekeeping::EXPORT_PREFIX, wish_id()?);
+    let written = config.data.join(&file_name);
+    let asked = desk.ask(Request::Export { file_name }).await;
+    while housekeeping::unfinished(&written).exists() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     desk.leave().await?;
-    let written = config.data.join(file_name);
-    let Reply::Exported { .. } = asked? else { return Err(Problem::wrong_reply()) };
+    let Reply::Exporting = asked? else { return Err(Problem::wrong_reply()) };
+    if !written.exists() {
+        return Err(Problem::unexpected("the export failed; the desk's log says why"));
+    }
     let handed_over = hand_over(&written, file);
     // It holds what people wrote, so that no copy is to be left behind.
     std::fs::remove_file(&written).ok();

@@ -20,8 +20,11 @@ use crate::store::StoreError;
 /// How many due timers are handled before the clock is read again.
 const BATCH: usize = 100;
 
-/// How long a timer that could not be handled waits.
+/// How long a timer waits that could not be handled now.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a timer waits that was handled and did not go away, which is a defect.
+const STUCK_FOR: Duration = Duration::from_secs(3_600);
 
 /// The longest sleep: a guard against a clock that was set back.
 const SLEEP_MAX: Duration = Duration::from_secs(600);
@@ -70,22 +73,22 @@ async fn round(engine: &Engine, aside: &mut Aside) -> Result<Duration, StoreErro
     for (code, reason, at) in due {
         let timer = (code.clone(), reason, at);
         let handled = engine.handle(Input::Timer { code, reason, at }).await;
-        if !went_off(handled) {
-            aside.insert(timer, backoff::after(now, AGAIN_AFTER));
+        if let Some(wait) = wait(handled) {
+            aside.insert(timer, backoff::after(now, wait));
         }
     }
     Ok(Duration::ZERO)
 }
 
-/// Whether the timer is gone from the store now.
-fn went_off(handled: Result<Handled, HandleError>) -> bool {
+/// How long a timer has to wait that is still in the store; `None` where it is gone.
+fn wait(handled: Result<Handled, HandleError>) -> Option<Duration> {
     match handled {
-        Ok(Handled::Done(_)) => true,
-        // Seen before and still due: its question was not changed by it, which must not happen.
-        Ok(Handled::SeenBefore | Handled::SetAside) => false,
+        Ok(Handled::Done(_)) => None,
+        // Seen before and still due: its question was not changed by it.
+        Ok(Handled::SeenBefore | Handled::SetAside) => Some(STUCK_FOR),
         Err(error) => {
             warn!(%error, "A timer has to wait: {error}");
-            false
+            Some(AGAIN_AFTER)
         }
     }
 }

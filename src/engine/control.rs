@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq;
 use crate::desk::letter::{Content, Delivery, Refusal};
 use crate::desk::question::{Entry, Reason};
 use crate::desk::{AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question};
-use crate::engine::{Engine, Handled};
+use crate::engine::{Engine, HandleError, Handled, housekeeping};
 use crate::store::StoreError;
 use crate::subjects::SubjectId;
 
@@ -67,7 +67,7 @@ pub enum Request {
     Close { id: String, code: Code },
     /// Offer a question to one librarian.
     Reassign { id: String, code: Code, to: String },
-    /// Write everything the desk remembers into a new file in the data folder.
+    /// Begin to write everything the desk remembers into a new file in the data folder.
     Export { file_name: String },
 }
 
@@ -101,10 +101,8 @@ pub enum Reply {
     Done {
         outcome: Outcome,
     },
-    /// The file was written.
-    Exported {
-        file_name: String,
-    },
+    /// The file is being written. Until it is complete, there is one whose name ends in `.unfinished`.
+    Exporting,
     /// The request cannot be met: what, and what to do.
     Refused {
         what: String,
@@ -260,7 +258,7 @@ pub async fn execute(engine: &Engine, data: &Path, request: Request) -> Reply {
         Err(Trouble::Refused { what, hint }) => Reply::Refused { what, hint },
         Err(Trouble::Store(error)) => Reply::Failed { what: error.to_string() },
         Err(Trouble::Engine(error)) => Reply::Failed { what: error.to_string() },
-        Err(Trouble::Export(what)) => Reply::Failed { what },
+        Err(Trouble::Failed(what)) => Reply::Failed { what },
     }
 }
 
@@ -268,8 +266,8 @@ pub async fn execute(engine: &Engine, data: &Path, request: Request) -> Reply {
 enum Trouble {
     Refused { what: String, hint: Option<String> },
     Store(StoreError),
-    Engine(crate::engine::HandleError),
-    Export(String),
+    Engine(HandleError),
+    Failed(String),
 }
 
 impl From<StoreError> for Trouble {
@@ -278,8 +276,8 @@ impl From<StoreError> for Trouble {
     }
 }
 
-impl From<crate::engine::HandleError> for Trouble {
-    fn from(error: crate::engine::HandleError) -> Trouble {
+impl From<HandleError> for Trouble {
+    fn from(error: HandleError) -> Trouble {
         Trouble::Engine(error)
     }
 }
@@ -322,7 +320,7 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
             let to = on_roster(engine, &to)?;
             wish(engine, id, Action::ReassignQuestion { code, to }).await
         }
-        Request::Export { file_name } => export(engine, data, &file_name).await,
+        Request::Export { file_name } => export(engine, data, &file_name),
     }
 }
 
@@ -330,7 +328,7 @@ async fn wish(engine: &Engine, id: String, action: Action) -> Result<Reply, Trou
     match engine.handle(Input::Coordinator { id, action }).await? {
         Handled::Done(outcome) => Ok(Reply::Done { outcome }),
         Handled::SeenBefore => Ok(Reply::Done { outcome: Outcome::Outdated }),
-        Handled::SetAside => Err(Trouble::Export(
+        Handled::SetAside => Err(Trouble::Failed(
             "the desk stumbled over this wish and set it aside; its log says where".to_owned(),
         )),
     }
@@ -471,15 +469,15 @@ fn undelivered(letter: &Letter, delivery: &Delivery) -> Option<Undelivered> {
     }
 }
 
-async fn export(engine: &Engine, data: &Path, file_name: &str) -> Result<Reply, Trouble> {
+fn export(engine: &Engine, data: &Path, file_name: &str) -> Result<Reply, Trouble> {
     let plain = !file_name.is_empty()
         && file_name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
         && !file_name.starts_with('.');
     if !plain {
         return Err(refused("this is not a plain file name", "use letters, digits, dots and hyphens"));
     }
-    crate::engine::housekeeping::export(engine, &data.join(file_name))
-        .await
-        .map_err(|error| Trouble::Export(error.to_string()))?;
-    Ok(Reply::Exported { file_name: file_name.to_owned() })
+    let begun = housekeeping::begin_export(engine, &data.join(file_name));
+    // Nobody waits for it here: it may take longer than a request may.
+    drop(begun.map_err(|error| Trouble::Failed(error.to_string()))?);
+    Ok(Reply::Exporting)
 }

@@ -3,7 +3,8 @@
 //! **Invariant:** a backup is there whole or not at all, only the user that runs the desk can read
 //! it, and nothing is deleted but the desk's own old backups.
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use crate::clock;
 use crate::engine::Engine;
 use crate::engine::control::private_file;
 use crate::engine::run::Stop;
-use crate::store::StoreError;
 use crate::store::archive::{self, ArchiveError};
+use crate::store::{Store, StoreError};
 
 /// How long it is remembered that an input took effect. Networks show notifications again for days
 /// after an interruption, never for a month: the stored cursor lies behind by that time.
@@ -40,6 +41,12 @@ const BACKUPS_KEPT: usize = 7;
 const BACKUP_PREFIX: &str = "backup-";
 const BACKUP_SUFFIX: &str = ".jsonl";
 
+/// How the name of an export begins that a command asked for.
+pub const EXPORT_PREFIX: &str = "export-";
+
+/// How the name of an export ends that is not complete.
+const UNFINISHED: &str = "unfinished";
+
 /// Why an export was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -53,6 +60,9 @@ pub enum ExportError {
 
 /// Keeps house until the desk stops.
 pub(super) async fn keep_house(engine: Arc<Engine>, data: PathBuf, mut stop: Stop) {
+    if let Err(error) = remove_leftovers(&data) {
+        warn!(%error, "Old exports could not be removed: {error}");
+    }
     let mut wait = FIRST_ROUND;
     loop {
         let woken = async {
@@ -78,7 +88,7 @@ pub(super) async fn keep_house(engine: Arc<Engine>, data: PathBuf, mut stop: Sto
         match back_up(&engine, &data, now).await {
             Ok(Some(_)) => info!("Wrote the backup of the day"),
             Ok(None) => {}
-            Err(error) => error!(%error, "The backup failed: {error}"),
+            Err(error) => error!(%error, "There is no backup of the day: {error}"),
         }
     }
 }
@@ -137,22 +147,62 @@ fn backup_of(data: &Path, now: Timestamp) -> PathBuf {
 
 /// Writes everything the desk remembers to `path`, by way of a file beside it that is renamed when
 /// it is complete and on the disk.
-pub async fn export(engine: &Engine, path: &Path) -> Result<(), ExportError> {
-    let (store, path) = (engine.store().clone(), path.to_owned());
-    let written = tokio::task::spawn_blocking(move || {
-        let unfinished = path.with_extension("unfinished");
-        match std::fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
+async fn export(engine: &Engine, path: &Path) -> Result<(), ExportError> {
+    begin_export(engine, path)?.await.unwrap_or(Err(ExportError::Failed))
+}
+
+/// Begins an export to `path` and does not wait for it. The unfinished file is there when this
+/// returns, and gone when the export has ended: then the finished one is there, or it failed and the
+/// log says why.
+pub(super) fn begin_export(
+    engine: &Engine,
+    path: &Path,
+) -> Result<tokio::task::JoinHandle<Result<(), ExportError>>, ExportError> {
+    let (store, path, unfinished) = (engine.store().clone(), path.to_owned(), unfinished(path));
+    remove_if_there(&unfinished)?;
+    let file = private_file(&unfinished)?;
+    Ok(tokio::task::spawn_blocking(move || {
+        let written = write_export(&store, file).and_then(|()| Ok(std::fs::rename(&unfinished, &path)?));
+        if let Err(error) = &written {
+            error!(%error, "An export failed: {error}");
+            // What people wrote is not to be left lying about.
+            std::fs::remove_file(&unfinished).ok();
         }
-        let mut file = BufWriter::new(private_file(&unfinished)?);
-        archive::export(&store, &mut file)?;
-        file.flush()?;
-        file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-        std::fs::rename(&unfinished, &path)?;
-        Ok(())
-    });
-    written.await.unwrap_or(Err(ExportError::Failed))
+        written
+    }))
+}
+
+/// Where an export is written until it is complete.
+pub fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(UNFINISHED)
+}
+
+fn write_export(store: &Store, file: File) -> Result<(), ExportError> {
+    let mut file = BufWriter::new(file);
+    archive::export(store, &mut file)?;
+    file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Removes exports that were asked for and never fetched, and those that were never finished.
+fn remove_leftovers(data: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(data)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_export = name.starts_with(EXPORT_PREFIX) && name.ends_with(BACKUP_SUFFIX);
+        let is_unfinished = path.extension().is_some_and(|ending| ending == UNFINISHED);
+        if is_export || is_unfinished {
+            remove_if_there(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes all but the newest backups.

@@ -21,7 +21,7 @@ use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
 use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
 use crate::engine::listener::Session;
 use crate::engine::run::Stop;
-use crate::engine::{Engine, HandleError, Handled, backoff};
+use crate::engine::{Engine, Handled, backoff};
 use crate::networks::{Connector, Failure, Outgoing};
 use crate::store::StoreError;
 
@@ -42,6 +42,9 @@ const ACCOUNT_DEAD_WAIT: Duration = Duration::from_secs(3_600);
 
 /// A letter that could not be sent for so long is given up: its words are about the past.
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long to wait before the outbox is read again at the start.
+const STOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// The longest sleep: a guard against a clock that was set back.
 const SLEEP_MAX: Duration = Duration::from_secs(600);
@@ -85,8 +88,11 @@ pub(super) async fn send(
 ) {
     let sender = Sender { engine: &engine, connector: &connector };
     let mut changes = engine.changes();
-    if stop.or(sender.take_stock()).await.is_none() {
-        return;
+    while let Err(error) = sender.take_stock().await {
+        error!(%error, "The outbox cannot be read: {error}");
+        if stop.or(tokio::time::sleep(STOCK_WAIT)).await.is_none() {
+            return;
+        }
     }
     let mut busy: BTreeSet<Thread> = BTreeSet::new();
     let mut calls = FuturesUnordered::new();
@@ -144,21 +150,12 @@ struct Sender<'e> {
 
 impl<'e> Sender<'e> {
     /// Letters that a sender had in hand when the desk last ended: nobody knows what became of them.
-    async fn take_stock(self) {
-        let network = self.connector.network();
-        let rows = match self.engine.store().in_hand(network) {
-            Ok(rows) => rows,
-            Err(error) => {
-                error!(%error, "The outbox cannot be read: {error}");
-                return;
-            }
-        };
-        for (letter, delivery) in rows {
+    async fn take_stock(self) -> Result<(), StoreError> {
+        for (letter, delivery) in self.engine.store().in_hand(self.connector.network())? {
             let Some(unsure) = found_in_hand(&delivery) else { continue };
-            if let Err(error) = self.engine.deliver(&letter.id, &delivery, unsure).await {
-                error!(%error, "A letter cannot be noted as unsure: {error}");
-            }
+            self.engine.deliver(&letter.id, &delivery, unsure).await?;
         }
+        Ok(())
     }
 
     /// What may be sent now, a thread at a time, the most urgent first.
@@ -293,15 +290,16 @@ impl<'e> Sender<'e> {
                 (Input::Refused { letter: Box::new(letter), why }, settled)
             }
         };
-        match self.engine.handle(input).await {
-            // What the core made of it stands; this only makes sure that the letter is settled.
-            Ok(Handled::Done(_)) => Ok(()),
-            Ok(Handled::SeenBefore | Handled::SetAside) | Err(HandleError::Contended) => {
-                self.engine.deliver(&id, from, settled).await?;
-                Ok(())
-            }
-            Err(HandleError::Store(error)) => Err(Held::ByDesk(error)),
+        let handled = self.engine.handle(input).await;
+        if let Ok(Handled::Done(_)) = handled {
+            return Ok(());
         }
+        // Whatever kept the core from taking note of it, the letter itself must be settled.
+        if let Err(error) = handled {
+            warn!(%error, "What became of a letter could not be noted with its question: {error}");
+        }
+        self.engine.deliver(&id, from, settled).await?;
+        Ok(())
     }
 }
 
