@@ -1,5 +1,7 @@
 //! The arrows between modules, and what may never stand in the core: read from the source itself.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@
 //! private, on two networks, again and again, while time passes and networks fail. After every input
 //! [`World::check_promises`] looks at everything that was posted and stored.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
+
 #[path = "support/world.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test program uses another part of the world")]
 mod world;

@@ -18,6 +18,8 @@
 //! # …                                              a remark
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
+
 #[path = "support/world.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test program uses another part of the world")]
 mod world;

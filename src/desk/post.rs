@@ -50,6 +50,14 @@ impl Network {
         }
     }
 
+    /// Whether sending the same letter again can only give the post that is there: by a key on the
+    /// sandbox, by a record key derived from the letter on Bluesky.
+    pub fn repeats_are_harmless(self) -> bool {
+        match self {
+            Network::Sandbox | Network::Bluesky => true,
+        }
+    }
+
     /// How long one post may be there.
     pub fn limits(self) -> TextLimits {
         match self {

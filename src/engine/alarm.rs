@@ -92,3 +92,65 @@ fn wait(handled: Result<Handled, HandleError>) -> Option<Duration> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::desk::{
+        Account, AccountId, Anchor, Confidential, Network, Place, Post, Settings, State, Visibility,
+    };
+    use crate::engine::start;
+    use crate::store::Store;
+    use crate::subjects::Subjects;
+
+    fn question(asked_at: Timestamp) -> Input {
+        let author = AccountId::new(Network::Sandbox, "pat");
+        Input::Post(Box::new(Post {
+            place: Place::top(Network::Sandbox, Anchor { id: "1".to_owned(), revision: None }),
+            author: Account { id: author, handle: "pat".to_owned(), bot: false },
+            text: Confidential::new("Which poem begins with a woodland on a snowy evening?"),
+            addressed: true,
+            mentions: Vec::new(),
+            visibility: Visibility::Public,
+            in_reply_to: None,
+            language: None,
+            seen_at: asked_at,
+        }))
+    }
+
+    #[tokio::test]
+    async fn nothing_lost_timers_that_came_while_the_desk_was_down_go_off_at_the_start() {
+        let engine = Arc::new(Engine::new(Store::memory(), Subjects::default(), Settings::default()));
+        let asked_at = clock::now().checked_sub(SignedDuration::from_hours(24 * 10)).unwrap();
+        engine.handle_at(question(asked_at), asked_at).await.unwrap();
+        let state = || engine.store().questions(None, 1).unwrap().remove(0).state;
+        assert_eq!(state(), State::Seeking);
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut changes = engine.changes();
+        let running = start(&engine, Vec::new(), folder.path().to_owned());
+        let ended = async {
+            while state() == State::Seeking {
+                changes.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap();
+        running.stop().await;
+        assert_eq!(state(), State::Unanswered, "nobody was found for ten days, so the patron is told");
+    }
+
+    #[test]
+    fn a_timer_that_cannot_be_handled_waits_and_lets_others_go_off() {
+        let rows = [
+            (Ok(Handled::Done(crate::desk::Outcome::Invited)), None),
+            (Ok(Handled::SeenBefore), Some(STUCK_FOR)),
+            (Ok(Handled::SetAside), Some(STUCK_FOR)),
+            (Err(HandleError::Contended), Some(AGAIN_AFTER)),
+        ];
+        for (handled, expected) in rows {
+            assert_eq!(wait(handled), expected);
+        }
+    }
+}

@@ -183,3 +183,32 @@ async fn take_in(engine: &Engine, posts: Vec<Post>) -> Result<(), HandleError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_after_each_kind_of_interruption() {
+        let later = |seconds| Failure::Later { after: Duration::from_secs(seconds) };
+        let rows = [
+            ("told to wait", later(30), 30..=30, Session::Open),
+            ("told to wait no time at all", later(0), 1..=1, Session::Open),
+            ("told to wait for a year", later(31_000_000), 3_600..=3_600, Session::Open),
+            ("network down", Failure::Transient("x"), 3..=7, Session::Open),
+            (
+                "account dead: a person has to mend it",
+                Failure::AccountDead("x"),
+                3_600..=3_600,
+                Session::Closed,
+            ),
+        ];
+        for (name, failure, wait_s, session) in rows {
+            let retry = Interrupted::Network(failure).retry(1);
+            assert!(wait_s.contains(&retry.wait.as_secs()), "{name}: {retry:?}");
+            assert_eq!(retry.session, session, "{name}");
+        }
+        let busy = Interrupted::Desk(HandleError::Contended).retry(3);
+        assert!((15..=25).contains(&busy.wait.as_secs()), "{busy:?}");
+    }
+}

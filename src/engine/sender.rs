@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use crate::clock;
 use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
-use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
+use crate::desk::{AccountId, Code, Input, Letter, Network, Place, ReplyTo, outbox};
 use crate::engine::listener::Session;
 use crate::engine::run::Stop;
 use crate::engine::{Engine, Handled, backoff};
@@ -152,7 +152,7 @@ impl<'e> Sender<'e> {
     /// Letters that a sender had in hand when the desk last ended: nobody knows what became of them.
     async fn take_stock(self) -> Result<(), StoreError> {
         for (letter, delivery) in self.engine.store().in_hand(self.connector.network())? {
-            let Some(unsure) = found_in_hand(&delivery) else { continue };
+            let Some(unsure) = found_in_hand(&delivery, Repeats::on(letter.network)) else { continue };
             self.engine.deliver(&letter.id, &delivery, unsure).await?;
         }
         Ok(())
@@ -225,7 +225,8 @@ impl<'e> Sender<'e> {
             let claimed = self.claim(&outgoing.letter, &delivery, now).await?;
             let sent = timed(self.connector.send(&outgoing)).await;
             let weather = weather(sent.as_ref().err());
-            let next = after_send(sent, &claimed, clock::now());
+            let repeats = Repeats::on(outgoing.letter.network);
+            let next = after_send(sent, &claimed, repeats, clock::now());
             (claimed, next, weather)
         };
         self.settle(outgoing.letter, &delivery, next).await?;
@@ -390,14 +391,14 @@ fn weather(failure: Option<&Failure>) -> Weather {
 
 /// What is done with a letter once the call to send it has ended. `claimed` is how it stood during
 /// the call.
-fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, now: Timestamp) -> Next {
+fn after_send(sent: Result<Place, Failure>, claimed: &Delivery, repeats: Repeats, now: Timestamp) -> Next {
     let tries = tries(claimed).saturating_add(1);
     match sent {
         Ok(place) => Next::Delivered(place),
         Err(Failure::Refused(why)) => Next::GiveUp(why),
-        Err(Failure::Unsure(_)) => Next::Keep(found_in_hand(claimed).unwrap_or(Delivery::Unsure {
+        Err(Failure::Unsure(_)) => Next::Keep(found_in_hand(claimed, repeats).unwrap_or(Delivery::Unsure {
             since: now,
-            look_at: look_at(now),
+            look_at: look_at(now, repeats),
             tries,
         })),
         // Waiting as told is no failed try.
@@ -438,14 +439,30 @@ fn after_look(found: Result<Option<Place>, Failure>, unsure: &Delivery, now: Tim
     }
 }
 
+/// What sending a letter again could do on its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    /// Nothing: it is the same post.
+    Harmless,
+    /// There would be a second post.
+    Doubles,
+}
+
+impl Repeats {
+    fn on(network: Network) -> Repeats {
+        if network.repeats_are_harmless() { Repeats::Harmless } else { Repeats::Doubles }
+    }
+}
+
 /// What a letter becomes that was claimed and whose result nobody knows; `None` for one that was not
-/// claimed. The request may arrive until its time is over, counted from the claim, and only then
-/// does the network get its time to show it.
-fn found_in_hand(delivery: &Delivery) -> Option<Delivery> {
+/// claimed.
+fn found_in_hand(delivery: &Delivery, repeats: Repeats) -> Option<Delivery> {
     match delivery {
-        Delivery::Claimed { at, tries } => {
-            Some(Delivery::Unsure { since: *at, look_at: look_at(*at), tries: tries.saturating_add(1) })
-        }
+        Delivery::Claimed { at, tries } => Some(Delivery::Unsure {
+            since: *at,
+            look_at: look_at(*at, repeats),
+            tries: tries.saturating_add(1),
+        }),
         Delivery::Waiting { .. }
         | Delivery::Unsure { .. }
         | Delivery::Sent { .. }
@@ -453,8 +470,13 @@ fn found_in_hand(delivery: &Delivery) -> Option<Delivery> {
     }
 }
 
-fn look_at(claimed_at: Timestamp) -> Timestamp {
-    backoff::after(claimed_at, CALL_TIME_MAX + SETTLE_TIME)
+/// When it is time to look for a letter. Where a second post is possible, the request may arrive until
+/// its time is over, counted from the claim, and only then does the network get its time to show it.
+fn look_at(claimed_at: Timestamp, repeats: Repeats) -> Timestamp {
+    match repeats {
+        Repeats::Harmless => claimed_at,
+        Repeats::Doubles => backoff::after(claimed_at, CALL_TIME_MAX + SETTLE_TIME),
+    }
 }
 
 /// Where a letter attaches whose predecessor in its chain stands like this.
@@ -476,7 +498,7 @@ fn after_previous(previous: Option<Delivery>, now: Timestamp) -> Result<Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, Anchor, Confidential, InputId, Network, Settings, Visibility};
+    use crate::desk::{Account, Anchor, Confidential, InputId, Settings, Visibility};
     use crate::engine::start;
     use crate::networks::sandbox::{self, Handle, Sandbox, Saying};
     use crate::store::Store;
@@ -539,7 +561,11 @@ mod tests {
             ),
         ];
         for (name, sent, expected) in rows {
-            assert_eq!(without_spread(after_send(sent, &claimed(90, 0), at(100))), expected, "{name}");
+            assert_eq!(
+                without_spread(after_send(sent, &claimed(90, 0), Repeats::Doubles, at(100))),
+                expected,
+                "{name}"
+            );
         }
     }
 
@@ -566,9 +592,10 @@ mod tests {
 
     #[test]
     fn once_a_letter_that_was_in_hand_is_looked_for_before_it_is_repeated() {
-        assert_eq!(found_in_hand(&claimed(0, 3)), Some(unsure(0, 120, 4)));
-        assert_eq!(found_in_hand(&waiting(0, 3)), None);
-        assert_eq!(found_in_hand(&unsure(0, 5, 3)), None);
+        assert_eq!(found_in_hand(&claimed(0, 3), Repeats::Doubles), Some(unsure(0, 120, 4)));
+        assert_eq!(found_in_hand(&claimed(0, 3), Repeats::Harmless), Some(unsure(0, 0, 4)));
+        assert_eq!(found_in_hand(&waiting(0, 3), Repeats::Doubles), None);
+        assert_eq!(found_in_hand(&unsure(0, 5, 3), Repeats::Doubles), None);
     }
 
     #[test]
