@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** nothing here looks inside a store; whatever is checked, a caller could see.
 
+#![allow(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
+
 mod contract;
 mod crash;
 mod model;

@@ -175,10 +175,13 @@ impl Person<'_> {
         self.net.procedure("com.atproto.repo.deleteRecord", &self.access, body).await;
     }
 
-    /// The post and everything below it, as this person sees it, in the order of the thread.
+    /// The post and everything below it, as this person sees it, in the order of the thread. Nothing,
+    /// as long as the network does not show the post yet.
     pub async fn thread(&self, post: &Posted) -> Vec<Said> {
-        let parameters = [("uri", post.uri.as_str()), ("depth", "100")];
-        let answer = self.net.query("app.bsky.feed.getPostThread", &self.access, &parameters).await;
+        let url = format!("{}/xrpc/app.bsky.feed.getPostThread", self.net.service());
+        let request = self.net.http.get(url).bearer_auth(&self.access);
+        let request = request.query(&[("uri", post.uri.as_str()), ("depth", "100")]);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
         let mut all = Vec::new();
         collect(&answer["thread"], &mut all);
         all
@@ -191,6 +194,15 @@ impl Person<'_> {
         let answer = self.net.query(method, &self.access, &parameters).await;
         let items = answer["notifications"].as_array().unwrap().iter();
         items.filter(|item| item["record"]["text"].is_string()).map(said).collect()
+    }
+
+    /// The texts of all posts in this person's own repository.
+    pub async fn texts(&self) -> Vec<String> {
+        let parameters =
+            [("repo", self.did.as_str()), ("collection", "app.bsky.feed.post"), ("limit", "100")];
+        let answer = self.net.query("com.atproto.repo.listRecords", &self.access, &parameters).await;
+        let records = answer["records"].as_array().unwrap().iter();
+        records.map(|record| text(record, "/value/text")).collect()
     }
 
     /// Waits until the thread below a post has one that contains `part`.
