@@ -11,6 +11,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -30,8 +31,13 @@ pub const FILE_NAME: &str = "bot.toml";
 /// The largest file that is read: a hundred times what anybody needs.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// How often Bluesky is asked for news unless the file says otherwise. A mention waits half of that on
+/// average, and the network allows 3,000 requests in 5 minutes.
+const POLL: SignedDuration = SignedDuration::from_secs(20);
+
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Every section and its keys, in the order of the shipped file. What is not here is unknown.
@@ -82,6 +88,8 @@ pub struct Bluesky {
     /// The handle or DID to log in with, without `@`.
     pub identifier: String,
     pub password: Password,
+    /// How often it is looked for mentions and replies.
+    pub poll: Duration,
 }
 
 /// Where a password is to be found. Tried in the order of the fields, then the systemd credential.
@@ -343,6 +351,7 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let identifier = section.text("identifier", faults);
     let env = section.text("password_env", faults);
     let file = section.text("password_file", faults);
+    let poll = section.duration("poll", SECOND..=HOUR, POLL, faults);
     let whole = section.whole();
     section.close(faults);
     if !enabled {
@@ -369,7 +378,8 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     }
     let file = file.map(|(path, span)| (PathBuf::from(path), span));
     let password = Password { env, file, section: whole };
-    Some(Bluesky { service: service.trim_end_matches('/').to_owned(), identifier, password })
+    let service = service.trim_end_matches('/').to_owned();
+    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs() })
 }
 
 /// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.

@@ -185,7 +185,9 @@ impl Engine {
 
     /// [`Store::deliver`], noticing when the store has stopped.
     async fn deliver(&self, id: &LetterId, from: &Delivery, to: Delivery) -> Result<bool, StoreError> {
-        self.noted(self.store.deliver(id, from, to).await)
+        let moved = self.noted(self.store.deliver(id, from, to).await)?;
+        self.ring();
+        Ok(moved)
     }
 
     /// [`Store::set_cursor`], noticing when the store has stopped.

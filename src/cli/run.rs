@@ -157,7 +157,8 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
     let session_file = config.data.join(BLUESKY_SESSION_FILE);
     let settings =
-        networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file);
+        networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file)
+            .with_poll(bluesky.poll);
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
 }
 

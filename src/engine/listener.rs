@@ -4,23 +4,33 @@
 //! **Invariant:** the cursor moves only past posts that took effect or were set aside, so that a
 //! crash at any point loses none. Trouble with one network leaves the others alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::clock;
-use crate::desk::{Input, Post};
+use crate::desk::letter::Delivery;
+use crate::desk::{Input, LetterId, Network, Post};
 use crate::engine::run::Stop;
 use crate::engine::{Engine, HandleError, Handled, backoff};
 use crate::networks::{Batch, Connector, Failure};
+use crate::store::StoreError;
 
 /// How long to wait before trying an account again that cannot be used: a person has to mend it.
 const ACCOUNT_DEAD_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The shortest wait after a failure, whatever a network says.
 const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// How long a reply waits for letters in doubt.
+const DOUBT_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How many letters of the outbox are looked through for doubts.
+const OUTBOX_MAX: usize = 1_000;
 
 /// Whether the sender may use the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +56,7 @@ pub(super) async fn listen(
     mut stop: Stop,
 ) {
     let mut failed = 0;
+    let mut doubts = Doubts::default();
     loop {
         let outcome = match *session.borrow() {
             Session::Closed => Do::Connect,
@@ -53,7 +64,7 @@ pub(super) async fn listen(
         };
         let failure = match outcome {
             Do::Connect => stop.or(connect(&engine, &connector, &session)).await,
-            Do::Fetch => once(&engine, &connector, &mut stop).await,
+            Do::Fetch => once(&engine, &connector, &mut doubts, &mut stop).await,
         };
         let failure = match failure {
             None => return,
@@ -139,7 +150,12 @@ async fn connect(
 }
 
 /// One page: fetched, handled, passed. `None` when the desk stops.
-async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option<Result<(), Interrupted>> {
+async fn once(
+    engine: &Engine,
+    connector: &Connector,
+    doubts: &mut Doubts,
+    stop: &mut Stop,
+) -> Option<Result<(), Interrupted>> {
     let network = connector.network();
     let cursor = match engine.store().cursor(network) {
         Ok(cursor) => cursor,
@@ -157,8 +173,7 @@ async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option
             unreadable, "{unreadable} items from {network} could not be understood and were left out"
         );
     }
-    // Not interrupted by a stop: a page is short, and what was begun is finished.
-    if let Err(error) = take_in(engine, posts).await {
+    if let Err(error) = take_in(engine, posts, doubts, stop).await? {
         return Some(Err(Interrupted::Desk(error)));
     }
     if let Some(next) = next.filter(|next| Some(next) != cursor.as_ref())
@@ -173,15 +188,75 @@ async fn once(engine: &Engine, connector: &Connector, stop: &mut Stop) -> Option
     Some(Ok(()))
 }
 
-async fn take_in(engine: &Engine, posts: Vec<Post>) -> Result<(), HandleError> {
+/// Hands the posts of a page to the core, in their order. `None` when the desk stops.
+async fn take_in(
+    engine: &Engine,
+    posts: Vec<Post>,
+    doubts: &mut Doubts,
+    stop: &mut Stop,
+) -> Option<Result<(), HandleError>> {
     for post in posts {
-        match engine.handle(Input::Post(Box::new(post))).await? {
-            Handled::Done(_) | Handled::SeenBefore => {}
+        // Nothing is in hand while waiting, so that a stop may interrupt it.
+        if let Err(error) = stop.or(doubts.resolve(engine, &post)).await? {
+            return Some(Err(error.into()));
+        }
+        match engine.handle(Input::Post(Box::new(post))).await {
+            Ok(Handled::Done(_) | Handled::SeenBefore) => {}
             // Counted and logged by the engine. The next posts must not wait for a mended desk.
-            Handled::SetAside => {}
+            Ok(Handled::SetAside) => {}
+            Err(error) => return Some(Err(error)),
         }
     }
-    Ok(())
+    Some(Ok(()))
+}
+
+/// Letters of which nobody knows whether they are on the network.
+///
+/// A person can reply to such a letter: it was posted, but the desk was killed, or is not quick
+/// enough, to note where. The reply would be a stranger's then and be lost. So a reply to an unknown
+/// post waits until the letters that were in doubt when it came are settled.
+#[derive(Debug, Default)]
+struct Doubts {
+    /// Letters that were waited for in vain, so that no later reply waits for them.
+    given_up: BTreeSet<LetterId>,
+}
+
+impl Doubts {
+    async fn resolve(&mut self, engine: &Engine, post: &Post) -> Result<(), StoreError> {
+        let Some(replied_to) = &post.in_reply_to else { return Ok(()) };
+        let network = post.author.id.network;
+        let mut changes = engine.changes();
+        let mut waited_for: Option<BTreeSet<LetterId>> = None;
+        let resolved = async {
+            loop {
+                changes.borrow_and_update();
+                if engine.store().link(replied_to)?.is_some() {
+                    return Ok(());
+                }
+                let mut doubted = in_doubt(engine, network)?;
+                doubted.retain(|id| !self.given_up.contains(id));
+                let waited_for = waited_for.get_or_insert_with(|| doubted.clone());
+                waited_for.retain(|id| doubted.contains(id));
+                if waited_for.is_empty() {
+                    return Ok(());
+                }
+                changes.changed().await.expect("the engine outlives its listeners");
+            }
+        };
+        let in_time = tokio::time::timeout(DOUBT_TIME_MAX, resolved).await;
+        in_time.unwrap_or_else(|_| {
+            self.given_up.extend(waited_for.unwrap_or_default());
+            Ok(())
+        })
+    }
+}
+
+/// The letters that may be on the network without the desk knowing where.
+fn in_doubt(engine: &Engine, network: Network) -> Result<BTreeSet<LetterId>, StoreError> {
+    let in_hand = engine.store().in_hand(network)?;
+    let outbox = engine.store().outbox(network, Timestamp::MAX, OUTBOX_MAX)?;
+    let unsure = outbox.into_iter().filter(|(_, delivery)| matches!(delivery, Delivery::Unsure { .. }));
+    Ok(in_hand.into_iter().chain(unsure).map(|(letter, _)| letter.id).collect())
 }
 
 #[cfg(test)]
