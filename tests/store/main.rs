@@ -6,7 +6,6 @@
 #![allow(clippy::type_complexity, reason = "tables of rows read best where they stand")]
 
 mod contract;
-mod crash;
 mod model;
 mod on_disk;
 mod power_cut;
