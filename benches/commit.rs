@@ -48,6 +48,13 @@ fn main() {
         let encoded = measure(|| runtime.block_on(append(&dir.path().join("encoded"), None, next)));
         let committed = measure(|| runtime.block_on(commit(&store, next)));
         next += STEPS_PER_ROUND;
+        println!(
+            "round {round}: {:.0} / {:.0} / {:.0} steps/s; {:.0} us CPU a commit",
+            appended.rate(),
+            encoded.rate(),
+            committed.rate(),
+            committed.cpu_us()
+        );
         // The first round warms up.
         if round > 0 {
             for (figures, figure) in figures.iter_mut().zip([appended, encoded, committed]) {
@@ -102,7 +109,7 @@ fn step(number: usize) -> Step {
         Anchor { id: post.id.clone(), revision: Some(format!("bafyrei{number:0>52}")) },
     );
     let input = InputId::of_post(&post);
-    let code = Code::candidates(&input).nth(39).unwrap();
+    let code = code(number);
     let text = "Who first described the aurora in print, and in which year? I found a pamphlet from 1716.";
     let question = Question {
         code: code.clone(),
@@ -165,6 +172,19 @@ fn step(number: usize) -> Step {
         journal: vec![entry],
         ..Step::nothing(input, at, Outcome::Asked)
     }
+}
+
+/// Codes in no order, as real ones are: the digits of the number, the quickest one first.
+fn code(number: usize) -> Code {
+    let (letters, digits) = (b"CDFGHJKMNPQRTWX", b"34679");
+    let mut rest = number;
+    let mut text = String::new();
+    for _ in 0..4 {
+        text.push(char::from(letters[rest % 15]));
+        text.push(char::from(digits[rest / 15 % 5]));
+        rest /= 75;
+    }
+    Code::parse(&text).unwrap()
 }
 
 /// The rows of a step as JSON, without any index.

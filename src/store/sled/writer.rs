@@ -192,8 +192,8 @@ impl Writer {
         let mut layers = Layers::over(&self.tree, &group.writes);
         let mut roster = Vec::new();
         let answer = plan(&mut layers, &mut roster)?;
-        let mut writes = layers.into_writes();
-        group.writes.append(&mut writes);
+        let writes = layers.into_writes();
+        group.writes.extend(writes);
         group.roster.append(&mut roster);
         Ok(answer)
     }
