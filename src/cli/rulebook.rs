@@ -22,6 +22,11 @@ pub(super) struct Rulebook {
     files: Vec<RuleFile>,
 }
 
+/// Whether there are rule files at all.
+pub(super) fn is_there(folder: &Path) -> bool {
+    rules_dir::read(folder).is_ok_and(|files| !files.is_empty())
+}
+
 /// Reads and compiles the rule files. A folder that cannot be read is a fault.
 pub(super) fn read(folder: &Path) -> Rulebook {
     let files = rules_dir::read(folder).unwrap_or_default();

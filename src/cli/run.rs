@@ -37,6 +37,10 @@ const BLUESKY_SESSION_FILE: &str = "bluesky-session.json";
 pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let config = check::usable_config(path)?;
+    if !rulebook::is_there(&config.rules) {
+        // Told before anything is begun.
+        usable_rules(&config)?;
+    }
     if let Some(other) = reach::running(&config.data).await {
         return Err(Problem::new(
             "this desk runs already",

@@ -80,14 +80,16 @@ pub fn zone_named(name: &str) -> Option<TimeZone> {
 
 /// Whether `now` is within one of the windows. No windows at all means at any time.
 pub fn contain(hours: &[Hours], now: Timestamp) -> bool {
-    let is_open = |window| occurrences(window, now).any(|(from, until)| from <= now && now < until);
+    // No window is longer than a day, so that only those that began yesterday or today can be open.
+    let is_open =
+        |window| occurrences(window, now).take_while(|(from, _)| *from <= now).any(|(_, until)| now < until);
     hours.is_empty() || hours.iter().any(is_open)
 }
 
 /// When the next window begins, for somebody who is off duty now.
 pub fn next_start(hours: &[Hours], now: Timestamp) -> Option<Timestamp> {
-    let starts = hours.iter().flat_map(|window| occurrences(window, now)).map(|(from, _)| from);
-    starts.filter(|from| now < *from).min()
+    let next = |window| occurrences(window, now).map(|(from, _)| from).find(|from| now < *from);
+    hours.iter().filter_map(next).min()
 }
 
 /// `18:00-22:00`, `9-17`, `18h-22h`; 24:00 is midnight.
@@ -128,7 +130,8 @@ fn day_named(word: &str) -> Option<i8> {
     i8::try_from(found + 1).ok()
 }
 
-/// The window's occurrences from yesterday, which may last until today, to a week ahead. Clock times
+/// The window's occurrences from yesterday, which may last until today, to a week ahead, in their order.
+/// Clock times
 /// are taken in the librarian's zone, so 18:00 stays 18:00 when daylight saving begins or ends.
 fn occurrences(window: &Hours, now: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
     let zone = zone_named(&window.zone).unwrap_or(TimeZone::UTC);
