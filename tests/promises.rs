@@ -148,7 +148,8 @@ impl Town {
 
     /// Prose gets a mark of its own, so that any copy of it can be told from all others.
     fn marked(&mut self, text: &str) -> String {
-        const PROSE: [&str; 11] = [
+        const PROSE: [&str; 12] = [
+            "@ann",
             "When",
             "Which",
             "Is there",
