@@ -1,7 +1,8 @@
 //! A post arrives: is it for us, about which question, and who is speaking?
 //!
 //! **Invariant:** a post of a bot or of the desk itself changes nothing; nor does one by somebody
-//! without a part in the conversation that mentions a crowd or does not call the desk.
+//! without a part in the conversation that mentions a crowd or does not call the desk, except the two
+//! words that always work: `stop` and `forget me`.
 
 use jiff::SignedDuration;
 
@@ -91,10 +92,11 @@ fn has_a_part(draft: &Draft<'_>, post: &Post) -> bool {
     link.with == post.author.id || question.is_some_and(|question| question.involves(&post.author.id))
 }
 
-/// Whether a reply to any post of the desk is one of the two words that always work.
+/// Whether the post is one of the two words that always work, even below a post of the desk that was
+/// forgotten since.
 fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
-    let said = || commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
-    draft.view.link.is_some() && matches!(said(), Said::Stop | Said::ForgetMe)
+    let said = commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
+    matches!(said, Said::Stop | Said::ForgetMe)
 }
 
 /// Finds the question that a post is about: the one named by its code, else the one it replies to.
