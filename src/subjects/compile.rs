@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::fault::Fault;
-use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term};
+use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term, Text};
 use crate::subjects::language::Language;
 use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId, TermWord};
 use crate::subjects::words::{Words, fold_tag};
@@ -35,23 +35,18 @@ pub(super) struct Index {
     pub(super) tags: HashMap<Box<str>, Vec<TermId>>,
 }
 
-/// Everything that comes out of rule files.
+/// What classifying needs, and what is wrong with the files.
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub(super) subjects: Vec<Subject>,
     pub(super) index: Index,
-    /// The files as they were read, in the order of their ids.
-    pub(super) rules: Vec<Rules>,
-    /// Where each term of each file went: for the warnings of `lint`.
-    pub(super) placed: Vec<Placed>,
     pub(super) faults: Vec<Fault>,
 }
 
 /// A term of a file and what it came to.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
-    /// Places in the lists of files and of the file's terms.
-    pub(super) rules: usize,
+    /// Its place in the file's list of terms.
     pub(super) term: usize,
     pub(super) words: Vec<TermWord>,
     /// The first term of the same subject that has the same stems.
@@ -59,32 +54,36 @@ pub(super) struct Placed {
     pub(super) id: TermId,
 }
 
-pub(super) fn compile(files: &[RuleFile]) -> Compiled {
-    let mut faults = Vec::new();
-    let mut by_id: BTreeMap<SubjectId, Rules> = BTreeMap::new();
+/// Compiles all files. `each` is given what was read of a file, and where its terms went, in the
+/// order of the subjects; a desk that only classifies lets that go, which saves more memory than
+/// all its terms need.
+pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed>)) -> Compiled {
     let mut files: Vec<&RuleFile> = files.iter().collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files.sort_by_key(|file| (format::id_of_name(&file.name), &file.name));
+    let mut subjects: Vec<Subject> = Vec::new();
+    let mut parents = Vec::new();
+    let mut builder = Builder::new();
     for file in files {
         let (rules, its_faults) = format::read(file);
-        faults.extend(its_faults);
+        builder.faults.extend(its_faults);
         let Some(rules) = rules else { continue };
-        if let Some(first) = by_id.get(&rules.id) {
+        if let Some(first) = parents.last().filter(|first: &&Parent| first.id == rules.id) {
             let what = format!("{} already has the rules of this subject", first.file);
-            faults.push(Fault::error(&rules.file, None, what).with_hint("take one of the two files away"));
+            let fault = Fault::error(&rules.file, None, what);
+            builder.faults.push(fault.with_hint("take one of the two files away"));
             continue;
         }
-        by_id.insert(rules.id.clone(), rules);
+        let placed = builder.add(subjects.len(), &rules);
+        subjects.push(subject(&rules));
+        parents.push(Parent { file: rules.file.clone(), id: rules.id.clone(), parent: rules.parent.clone() });
+        each(rules, placed);
     }
-    let rules: Vec<Rules> = by_id.into_values().collect();
-    let parents = parents(&rules, &mut faults);
-    let subjects = rules.iter().zip(parents).map(|(rules, parent)| subject(rules, parent)).collect();
-    let mut builder = Builder::new(faults);
-    for (place, rules) in rules.iter().enumerate() {
-        builder.add(place, rules);
+    let Builder { index, mut faults, .. } = builder;
+    for (subject, parent) in subjects.iter_mut().zip(checked(&parents, &mut faults)) {
+        subject.parent = parent;
     }
-    let Builder { index, placed, mut faults, .. } = builder;
     faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
-    Compiled { subjects, index, rules, placed, faults: first_of_each_file(faults) }
+    Compiled { subjects, index, faults: first_of_each_file(faults) }
 }
 
 /// The first faults of each file, with a note where there are more. Faults come sorted by file.
@@ -100,27 +99,35 @@ fn first_of_each_file(faults: Vec<Fault>) -> Vec<Fault> {
     kept
 }
 
-fn subject(rules: &Rules, parent: Option<SubjectId>) -> Subject {
+/// The subject of a file, its parent left out.
+fn subject(rules: &Rules) -> Subject {
     let hashtags = rules.terms.iter().filter(|term| term.list == List::Hashtags);
     Subject {
         id: rules.id.clone(),
         name: rules.name.clone(),
-        parent,
+        parent: None,
         lcc: rules.lcc.clone(),
         ddc: rules.ddc.clone(),
         hashtags: hashtags.map(|term| term.text.clone()).collect(),
     }
 }
 
+/// The parent that a file names for its subject.
+struct Parent {
+    file: String,
+    id: SubjectId,
+    parent: Option<Text>,
+}
+
 /// The parent of each file's subject, where it is one: unknown parents and circles are faults.
-fn parents(rules: &[Rules], faults: &mut Vec<Fault>) -> Vec<Option<SubjectId>> {
-    let known: BTreeMap<&str, Option<&str>> = rules
+fn checked(parents: &[Parent], faults: &mut Vec<Fault>) -> Vec<Option<SubjectId>> {
+    let known: BTreeMap<&str, Option<&str>> = parents
         .iter()
-        .map(|rules| (rules.id.as_str(), rules.parent.as_ref().map(|parent| parent.text.as_str())))
+        .map(|named| (named.id.as_str(), named.parent.as_ref().map(|parent| parent.text.as_str())))
         .collect();
-    let parent_of = |rules: &Rules| {
-        let parent = rules.parent.as_ref()?;
-        let fault = |what: &str| Fault::error(&rules.file, parent.span.clone(), what);
+    let parent_of = |named: &Parent| {
+        let parent = named.parent.as_ref()?;
+        let fault = |what: &str| Fault::error(&named.file, parent.span.clone(), what);
         if !known.contains_key(parent.text.as_str()) {
             let near = super::naming::closest_word(&parent.text, known.keys().copied());
             let hint = match near {
@@ -130,14 +137,14 @@ fn parents(rules: &[Rules], faults: &mut Vec<Fault>) -> Vec<Option<SubjectId>> {
             faults.push(fault("no rule file has this id").with_hint(hint));
             return None;
         }
-        if is_own_ancestor(rules.id.as_str(), &known) {
+        if is_own_ancestor(named.id.as_str(), &known) {
             let hint = "take out one of the parents in the circle";
             faults.push(fault("this subject is its own parent, directly or in a circle").with_hint(hint));
             return None;
         }
         Some(SubjectId::new(&parent.text))
     };
-    rules.iter().map(parent_of).collect()
+    parents.iter().map(parent_of).collect()
 }
 
 fn is_own_ancestor(id: &str, parents: &BTreeMap<&str, Option<&str>>) -> bool {
@@ -158,7 +165,6 @@ type Written = (Language, Vec<TermWord>);
 
 struct Builder {
     index: Index,
-    placed: Vec<Placed>,
     faults: Vec<Fault>,
     /// What the file at hand has written so far.
     written: HashMap<Written, List>,
@@ -166,24 +172,24 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(faults: Vec<Fault>) -> Builder {
+    fn new() -> Builder {
         let lexicons = vec![Lexicon::new(Language::english())];
         Builder {
             index: Index { lexicons, ..Index::default() },
-            placed: Vec::new(),
-            faults,
+            faults: Vec::new(),
             written: HashMap::new(),
             hashtags: HashSet::new(),
         }
     }
 
-    fn add(&mut self, place: usize, rules: &Rules) {
+    fn add(&mut self, place: usize, rules: &Rules) -> Vec<Placed> {
         self.written.clear();
         self.hashtags.clear();
+        let mut placed = Vec::new();
         for (number, term) in rules.terms.iter().enumerate() {
             let result = match term.list {
                 List::Hashtags => self.add_hashtag(place, term),
-                List::Strong | List::Weak | List::Against => self.add_term(place, number, term),
+                List::Strong | List::Weak | List::Against => self.add_term(place, number, term, &mut placed),
             };
             let span = term.span.clone();
             match result {
@@ -194,6 +200,7 @@ impl Builder {
                 }
             }
         }
+        placed
     }
 
     fn add_hashtag(&mut self, subject: usize, term: &Term) -> Added {
@@ -215,7 +222,7 @@ impl Builder {
         Ok(None)
     }
 
-    fn add_term(&mut self, subject: usize, number: usize, term: &Term) -> Added {
+    fn add_term(&mut self, subject: usize, number: usize, term: &Term, placed: &mut Vec<Placed>) -> Added {
         let words = term_words(&term.text)?;
         let written = (term.language.clone(), words.clone());
         let first = self.written.get(&written).copied();
@@ -238,7 +245,7 @@ impl Builder {
             same.push(id);
             self.add_joined(&words, id);
         }
-        self.placed.push(Placed { rules: subject, term: number, words, same_as, id });
+        placed.push(Placed { term: number, words, same_as, id });
         Ok(None)
     }
 

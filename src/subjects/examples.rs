@@ -43,9 +43,10 @@ pub struct Tested {
 
 /// Tests all examples of all files against the rules of all files.
 pub fn test(files: &[RuleFile]) -> Vec<Tested> {
-    let compiled = compile(files);
+    let mut all_rules = Vec::new();
+    let compiled = compile(files, |rules, _| all_rules.push(rules));
     let subjects = Subjects { subjects: compiled.subjects, index: compiled.index };
-    test_rules(&subjects, &compiled.rules)
+    test_rules(&subjects, &all_rules)
 }
 
 /// All examples that are not right, as faults at their places.

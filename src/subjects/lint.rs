@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::fault::{Fault, Position};
 use crate::subjects::RuleFile;
-use crate::subjects::compile::{Compiled, Placed, compile};
+use crate::subjects::compile::{Placed, compile};
 use crate::subjects::format::{List, Rules, Term};
 use crate::subjects::language::Language;
 use crate::subjects::lexicon::{Extent, TermId, TermWord};
@@ -18,15 +18,48 @@ const TERMS_MIN: usize = 10;
 
 /// All faults of the files, and all advice.
 pub fn lint(files: &[RuleFile]) -> Vec<Fault> {
-    let compiled = compile(files);
-    let mut faults = compiled.faults.clone();
-    compiled.rules.iter().for_each(|rules| whole_file(rules, &mut faults));
+    let mut terms = Terms::default();
+    let mut faults = compile(files, |rules, placed| terms.add(rules, placed)).faults;
+    terms.rules.iter().for_each(|rules| whole_file(rules, &mut faults));
     let sources: Sources = files.iter().map(|file| (file.name.as_str(), file.text.as_slice())).collect();
-    faults.extend(same_stems(&compiled, &sources));
-    faults.extend(strong_elsewhere(&compiled));
-    faults.extend(never_counted(&compiled, &sources));
+    faults.extend(same_stems(&terms, &sources));
+    faults.extend(strong_elsewhere(&terms));
+    faults.extend(never_counted(&terms, &sources));
     faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
     faults
+}
+
+/// The files as they were read, and all their terms.
+#[derive(Default)]
+struct Terms {
+    rules: Vec<Rules>,
+    /// Each with its file's place in `rules`.
+    placed: Vec<(usize, Placed)>,
+}
+
+impl Terms {
+    fn add(&mut self, rules: Rules, placed: Vec<Placed>) {
+        let file = self.rules.len();
+        self.rules.push(rules);
+        self.placed.extend(placed.into_iter().map(|placed| (file, placed)));
+    }
+
+    /// Every term with its file and the words it came to.
+    fn iter(&self) -> impl Iterator<Item = Holder<'_>> {
+        self.placed.iter().filter_map(|(file, placed)| {
+            let rules = self.rules.get(*file)?;
+            Some(Holder { file: *file, rules, term: rules.terms.get(placed.term)?, placed })
+        })
+    }
+}
+
+/// A term, its file, and the words it came to.
+#[derive(Clone, Copy)]
+struct Holder<'t> {
+    file: usize,
+    rules: &'t Rules,
+    term: &'t Term,
+    placed: &'t Placed,
 }
 
 /// The bytes of each file, for naming lines: a fault quotes no terms.
@@ -45,73 +78,61 @@ fn whole_file(rules: &Rules, faults: &mut Vec<Fault>) {
 }
 
 /// Terms that come to the same stems as one before them in the file.
-fn same_stems(compiled: &Compiled, sources: &Sources<'_>) -> Vec<Fault> {
-    let by_id: HashMap<TermId, &Placed> = compiled.placed.iter().map(|placed| (placed.id, placed)).collect();
-    let fault = |placed: &Placed| {
-        let (rules, term) = term_of(compiled, placed)?;
-        let (_, first) = term_of(compiled, by_id.get(&placed.same_as?)?)?;
+fn same_stems(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
+    let by_id: HashMap<TermId, Holder<'_>> = terms.iter().map(|holder| (holder.placed.id, holder)).collect();
+    let fault = |Holder { rules, term, placed, .. }: Holder<'_>| {
+        let first = by_id.get(&placed.same_as?)?;
         let what = "this term is another form of one before it, which counts";
-        let hint = format!("keep one of the two; the other is in line {}", line(sources, rules, first));
+        let hint = format!("keep one of the two; the other is in line {}", line(sources, first));
         Some(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint))
     };
-    compiled.placed.iter().filter_map(fault).collect()
+    terms.iter().filter_map(fault).collect()
 }
 
-/// A file and one of its terms.
-type Holder<'c> = (&'c Rules, &'c Term);
-
 /// Strong terms that are strong in another subject too, so that neither can win by them.
-fn strong_elsewhere(compiled: &Compiled) -> Vec<Fault> {
+fn strong_elsewhere(terms: &Terms) -> Vec<Fault> {
     let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
-    for placed in &compiled.placed {
-        let Some((rules, term)) = term_of(compiled, placed) else { continue };
-        if term.list == List::Strong {
-            let key = (&term.language, stems(&placed.words, &term.language));
-            holders.entry(key).or_default().push((rules, term));
-        }
+    for holder in terms.iter().filter(|holder| holder.term.list == List::Strong) {
+        let key = (&holder.term.language, stems(&holder.placed.words, &holder.term.language));
+        holders.entry(key).or_default().push(holder);
     }
     let mut faults = Vec::new();
     for holders in holders.values() {
-        for (rules, term) in holders {
-            let mut others = holders.iter().filter(|(other, _)| other.id != rules.id);
-            let Some((other, _)) = others.next() else { continue };
-            let what = format!("this term is also strong in {}", other.file);
+        for holder in holders {
+            let mut others = holders.iter().filter(|other| other.file != holder.file);
+            let Some(other) = others.next() else { continue };
+            let what = format!("this term is also strong in {}", other.rules.file);
             let hint = "make it weak in one of them, or a longer phrase";
-            faults.push(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint));
+            faults.push(Fault::warning(&holder.rules.file, holder.term.span.clone(), what).with_hint(hint));
         }
     }
     faults
 }
 
 /// Terms that only stand where a `word*` term of the same file counts instead of them.
-fn never_counted(compiled: &Compiled, sources: &Sources<'_>) -> Vec<Fault> {
-    let mut starred: HashMap<(usize, &Language, usize), Vec<&Placed>> = HashMap::new();
-    for placed in &compiled.placed {
-        let Some((_, term)) = term_of(compiled, placed) else { continue };
-        if placed.words.iter().any(|word| word.extent == Extent::Beginning) {
-            starred.entry((placed.rules, &term.language, placed.words.len())).or_default().push(placed);
+fn never_counted(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
+    let place = |holder: &Holder<'_>| (holder.file, holder.placed.words.len());
+    let mut starred: HashMap<_, Vec<Holder<'_>>> = HashMap::new();
+    for holder in terms.iter() {
+        if holder.placed.words.iter().any(|word| word.extent == Extent::Beginning) {
+            starred.entry((place(&holder), &holder.term.language)).or_default().push(holder);
         }
     }
-    let fault = |placed: &Placed| {
-        let (rules, term) = term_of(compiled, placed)?;
-        let wider = starred.get(&(placed.rules, &term.language, placed.words.len()))?;
-        let covers = |wide: &&&Placed| {
-            let wide_term = term_of(compiled, wide).map(|(_, term)| term);
-            wide.id != placed.id
-                && wide_term.is_some_and(|wide_term| counts_instead(wide_term, wide, term, placed))
-        };
-        let (_, wide) = term_of(compiled, wider.iter().find(covers)?)?;
+    let fault = |holder: Holder<'_>| {
+        let wider = starred.get(&(place(&holder), &holder.term.language))?;
+        let wide =
+            wider.iter().find(|wide| wide.placed.id != holder.placed.id && counts_instead(wide, &holder))?;
         let what = "this term never counts: a wider one always stands there too";
-        let hint = format!("take it out; the wider one is in line {}", line(sources, rules, wide));
-        Some(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint))
+        let hint = format!("take it out; the wider one is in line {}", line(sources, wide));
+        Some(Fault::warning(&holder.rules.file, holder.term.span.clone(), what).with_hint(hint))
     };
-    compiled.placed.iter().filter(|placed| placed.same_as.is_none()).filter_map(fault).collect()
+    terms.iter().filter(|holder| holder.placed.same_as.is_none()).filter_map(fault).collect()
 }
 
-fn counts_instead(wide_term: &Term, wide: &Placed, term: &Term, placed: &Placed) -> bool {
-    let (wide_weight, weight) = (weights::of(wide_term.list).abs(), weights::of(term.list).abs());
-    let is_first = wide_weight > weight || (wide_weight == weight && wide_term.list == term.list);
-    let rules = term.language.rules();
+fn counts_instead(wide: &Holder<'_>, narrow: &Holder<'_>) -> bool {
+    let (wide_weight, weight) = (weights::of(wide.term.list).abs(), weights::of(narrow.term.list).abs());
+    let is_first = wide_weight > weight || (wide_weight == weight && wide.term.list == narrow.term.list);
+    let rules = narrow.term.language.rules();
     let covers = |(wide, word): (&TermWord, &TermWord)| {
         let base = rules.base(&word.folded);
         let stem = rules.stem(base);
@@ -124,7 +145,7 @@ fn counts_instead(wide_term: &Term, wide: &Placed, term: &Term, placed: &Placed)
             (Extent::Whole, Extent::Beginning) => false,
         }
     };
-    is_first && wide.words.iter().zip(&placed.words).all(covers)
+    is_first && wide.placed.words.iter().zip(&narrow.placed.words).all(covers)
 }
 
 fn stems(words: &[TermWord], language: &Language) -> Vec<TermWord> {
@@ -136,12 +157,7 @@ fn stems(words: &[TermWord], language: &Language) -> Vec<TermWord> {
     words.iter().map(stem).collect()
 }
 
-fn line(sources: &Sources<'_>, rules: &Rules, term: &Term) -> usize {
-    let source = sources.get(rules.file.as_str()).and_then(|text| std::str::from_utf8(text).ok());
-    Position::of(source.unwrap_or_default(), term.span.start).line
-}
-
-fn term_of<'c>(compiled: &'c Compiled, placed: &Placed) -> Option<Holder<'c>> {
-    let rules = compiled.rules.get(placed.rules)?;
-    Some((rules, rules.terms.get(placed.term)?))
+fn line(sources: &Sources<'_>, holder: &Holder<'_>) -> usize {
+    let source = sources.get(holder.rules.file.as_str()).and_then(|text| std::str::from_utf8(text).ok());
+    Position::of(source.unwrap_or_default(), holder.term.span.start).line
 }
