@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
-pub use classify::Reader;
+pub use classify::{Reader, Reading};
 pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};

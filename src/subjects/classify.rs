@@ -9,14 +9,16 @@
 //!
 //! **Invariant:** the same rules, text and language give the same result, whatever was read before.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::fmt;
 
-use crate::subjects::compile::CompiledTerm;
+use hashbrown::HashMap;
+
+use crate::subjects::compile::Index;
 use crate::subjects::language::Language;
-use crate::subjects::lexicon::{Lexicon, Symbols, TermId};
-use crate::subjects::words::Words;
-use crate::subjects::{Classification, Match, RankedSubject, Subjects, weights};
+use crate::subjects::lexicon::{Beginnings, Known, Lexicon, TermId};
+use crate::subjects::words::{Key, Words};
+use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
 /// How many different words are remembered per language before all are forgotten.
 const MEMO_WORDS_MAX: usize = 50_000;
@@ -27,8 +29,40 @@ pub struct Reader<'s> {
     subjects: &'s Subjects,
     words: Words,
     memos: Vec<Memo>,
-    symbols: Vec<usize>,
+    known: Vec<Known>,
     hits: Vec<Hit>,
+    tally: Tally,
+    ranked: Vec<Ranked>,
+}
+
+/// What one text is about, as long as the next one is not read: what a [`Classification`] says,
+/// without a copy of anything.
+#[derive(Clone, Copy)]
+pub struct Reading<'r> {
+    subjects: &'r Subjects,
+    language: Option<&'r str>,
+    ranked: &'r [Ranked],
+    hits: &'r [Hit],
+}
+
+/// A term found at a place: byte offsets into the text.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    term: TermId,
+    subject: u16,
+    weight: i16,
+    start: u32,
+    end: u32,
+}
+
+/// A subject with evidence for it.
+#[derive(Clone, Copy, Debug)]
+struct Ranked {
+    subject: u16,
+    /// In hundredths.
+    score: i32,
+    /// Where its evidence begins.
+    start: u32,
 }
 
 impl fmt::Debug for Reader<'_> {
@@ -37,182 +71,224 @@ impl fmt::Debug for Reader<'_> {
     }
 }
 
+impl fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} subjects by {} terms", self.ranked.len(), self.hits.len())
+    }
+}
+
 impl<'s> Reader<'s> {
     pub(super) fn new(subjects: &'s Subjects) -> Reader<'s> {
-        let memos = subjects.index.lexicons.iter().map(|_| Memo::default()).collect();
-        Reader { subjects, words: Words::default(), memos, symbols: Vec::new(), hits: Vec::new() }
+        Reader {
+            subjects,
+            words: Words::default(),
+            memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
+            known: Vec::new(),
+            hits: Vec::new(),
+            tally: Tally { scores: vec![(0, 0); subjects.subjects.len()], touched: Vec::new() },
+            ranked: Vec::new(),
+        }
     }
 
     /// See [`Subjects::classify`].
     pub fn classify(&mut self, text: &str, language: Option<&str>) -> Classification {
+        self.read(text, language).to_classification()
+    }
+
+    /// What [`classify`](Reader::classify) does, without a copy of anything.
+    pub fn read<'r>(&'r mut self, text: &str, language: Option<&'r str>) -> Reading<'r> {
         self.words.read(text);
         self.hits.clear();
-        self.memos.iter_mut().for_each(Memo::forget_when_full);
         self.find_tags();
         let declared = language.and_then(Language::parse);
         for place in 0..self.memos.len() {
             self.find_terms(place, declared.as_ref());
         }
-        let language = language.map(str::to_owned);
-        rank(self.subjects, language, &mut self.hits)
+        keep_the_longest(&mut self.hits);
+        self.tally.rank(&self.hits, &mut self.ranked);
+        Reading { subjects: self.subjects, language, ranked: &self.ranked, hits: &self.hits }
     }
 
     fn find_tags(&mut self) {
+        let index = &self.subjects.index;
         for tag in self.words.tags() {
-            let key = self.words.tag_key(tag);
-            let terms = self.subjects.index.tags.get(key).map(Vec::as_slice).unwrap_or_default();
-            self.hits.extend(terms.iter().map(|term| Hit { term: *term, start: tag.start, end: tag.end }));
+            let terms = index.tags.get(self.words.tag_key(tag)).map(Vec::as_slice).unwrap_or_default();
+            self.hits.extend(terms.iter().map(|term| hit(index, *term, tag.start, tag.end)));
         }
     }
 
     fn find_terms(&mut self, place: usize, declared: Option<&Language>) {
-        let (Some(lexicon), Some(memo)) =
-            (self.subjects.index.lexicons.get(place), self.memos.get_mut(place))
-        else {
+        let index = &self.subjects.index;
+        let (Some(lexicon), Some(memo)) = (index.lexicons.get(place), self.memos.get_mut(place)) else {
             return;
         };
         let is_english = place == 0;
         if !is_english && declared != Some(lexicon.language()) {
             return;
         }
-        self.symbols.clear();
-        for word in self.words.words() {
-            self.symbols.push(memo.symbols(lexicon, self.words.folded(word)));
+        memo.forget_when_full();
+        let words = self.words.words();
+        self.known.clear();
+        for word in words {
+            let key = self.words.key(word);
+            self.known.push(memo.known(lexicon, key, || self.words.folded(word)));
         }
-        for (first, word) in self.words.words().iter().enumerate() {
-            let from_here = self.symbols.get(first..).unwrap_or_default();
-            if from_here.first().is_none_or(|known| *known == UNKNOWN) {
+        let hits = &mut self.hits;
+        for (first, word) in words.iter().enumerate() {
+            let from_here = self.known.get(first..).unwrap_or_default();
+            if from_here.first().is_none_or(|known| !known.may_begin()) {
                 continue;
             }
-            let known = from_here.iter().map(|known| memo.get(*known));
-            lexicon.terms_at(known, |term, words| {
-                let last = self.words.words().get(first + words - 1).unwrap_or(word);
-                self.hits.push(Hit { term, start: word.start, end: last.end });
+            lexicon.terms_at(from_here, &memo.beginnings, &mut |term, count| {
+                let last = words.get(first + count - 1).unwrap_or(word);
+                hits.push(hit(index, term, word.start, last.end));
             });
         }
-        for tag in self.words.tags().iter().filter(|tag| !tag.is_one_word) {
-            let known = memo.symbols(lexicon, self.words.tag_key(tag));
-            lexicon.terms_at(std::iter::once(memo.get(known)), |term, _| {
-                self.hits.push(Hit { term, start: tag.start, end: tag.end });
-            });
-        }
-    }
-}
-
-/// The place in a memo of every word that no term holds.
-const UNKNOWN: usize = 0;
-
-/// What the words met so far are to one lexicon.
-struct Memo {
-    places: HashMap<Box<str>, usize>,
-    known: Vec<Symbols>,
-}
-
-impl Default for Memo {
-    fn default() -> Memo {
-        Memo { places: HashMap::new(), known: vec![Symbols::default()] }
-    }
-}
-
-impl Memo {
-    /// To be called between texts only: places that were handed out become void.
-    fn forget_when_full(&mut self) {
-        if self.places.len() >= MEMO_WORDS_MAX {
-            *self = Memo::default();
-        }
-    }
-
-    fn symbols(&mut self, lexicon: &Lexicon, folded: &str) -> usize {
-        if let Some(place) = self.places.get(folded) {
-            return *place;
-        }
-        let symbols = lexicon.symbols(folded);
-        let place = if symbols.is_empty() { UNKNOWN } else { self.known.len() };
-        if place != UNKNOWN {
-            self.known.push(symbols);
-        }
-        self.places.insert(folded.into(), place);
-        place
-    }
-
-    fn get(&self, place: usize) -> &Symbols {
-        self.known.get(place).expect("places come from this memo, which never shrinks within a text")
-    }
-}
-
-/// A term found at a place.
-#[derive(Clone, Copy, Debug)]
-struct Hit {
-    term: TermId,
-    start: usize,
-    end: usize,
-}
-
-fn rank(subjects: &Subjects, language: Option<String>, hits: &mut Vec<Hit>) -> Classification {
-    let term_of = |hit: &Hit| -> &CompiledTerm {
-        subjects.index.terms.get(hit.term as usize).expect("lexicons only hold ids of terms")
-    };
-    keep_the_longest(hits, term_of);
-    let mut scores: Vec<(u32, f64, usize)> = Vec::new();
-    for hit in hits.iter() {
-        let CompiledTerm { subject, weight, .. } = term_of(hit);
-        match scores.iter_mut().find(|(scored, _, _)| scored == subject) {
-            Some((_, score, first)) => {
-                *score += weight;
-                *first = hit.start.min(*first);
+        for tag in self.words.tags() {
+            let name = self.words.tag_key(tag);
+            let mut found = |term| hits.push(hit(index, term, tag.start, tag.end));
+            if !tag.is_one_word {
+                let known = [lexicon.look_up(name, &mut memo.beginnings)];
+                lexicon.terms_at(&known, &memo.beginnings, &mut |term, _| found(term));
             }
-            None => scores.push((*subject, *weight, hit.start)),
+            lexicon.terms_of_joined(name, &mut found);
         }
     }
-    scores.retain(|(_, score, _)| *score > 0.0);
-    scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.2.cmp(&b.2)).then(a.0.cmp(&b.0)));
-    let confidences = weights::confidences(scores.iter().map(|(_, score, _)| *score));
-    let id_of = |place: u32| {
-        subjects.subjects.get(place as usize).expect("terms only hold places of subjects").id.clone()
-    };
-    let ranked: Vec<RankedSubject> = scores
-        .iter()
-        .zip(confidences)
-        .map(|((subject, score, _), confidence)| RankedSubject {
-            id: id_of(*subject),
-            score: *score,
-            confidence,
-        })
-        .collect();
-    let best = ranked.first().filter(|first| first.score >= weights::SCORE_MIN).map(|first| first.id.clone());
-    let matched = hits.iter().map(|hit| {
-        let term = term_of(hit);
-        Match {
-            subject: id_of(term.subject),
-            term: term.text.to_string(),
-            weight: term.weight,
-            start: hit.start,
-            end: hit.end,
-        }
-    });
-    Classification { language, best, subjects: ranked, matched: matched.collect() }
+}
+
+fn hit(index: &Index, term: TermId, start: usize, end: usize) -> Hit {
+    // Only the first 64 KiB of a text are read.
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let compiled = index.term(term);
+    Hit { term, subject: compiled.subject, weight: compiled.weight, start: offset(start), end: offset(end) }
 }
 
 /// Takes out hits that lie within another of the same subject, and repeats of a term. What is left
 /// is in the order of the text.
-fn keep_the_longest<'t>(hits: &mut Vec<Hit>, term_of: impl Fn(&Hit) -> &'t CompiledTerm) {
-    let weight = |hit: &Hit| term_of(hit).weight.abs();
-    hits.sort_by(|a, b| {
-        let by_place =
-            term_of(a).subject.cmp(&term_of(b).subject).then(a.start.cmp(&b.start)).then(b.end.cmp(&a.end));
-        by_place.then(weight(b).total_cmp(&weight(a))).then(a.term.cmp(&b.term))
-    });
-    let mut subject_and_end = None;
-    hits.retain(|hit| {
-        let subject = term_of(hit).subject;
-        // Hits of a subject come by their start: one that ends no later than an earlier one lies within it.
-        let is_within = subject_and_end.is_some_and(|(last, end)| last == subject && hit.end <= end);
-        if !is_within {
-            subject_and_end = Some((subject, hit.end));
+fn keep_the_longest(hits: &mut Vec<Hit>) {
+    if hits.len() > 1 {
+        hits.sort_unstable_by_key(|hit| {
+            let heaviest = Reverse(hit.weight.unsigned_abs());
+            (hit.subject, hit.start, Reverse(hit.end), heaviest, hit.term)
+        });
+        let mut subject_and_end = None;
+        hits.retain(|hit| {
+            // Hits of a subject come by their start: one that ends no later than an earlier one lies
+            // within it.
+            let is_within =
+                subject_and_end.is_some_and(|(subject, end)| subject == hit.subject && hit.end <= end);
+            if !is_within {
+                subject_and_end = Some((hit.subject, hit.end));
+            }
+            !is_within
+        });
+        hits.sort_unstable_by_key(|hit| (hit.term, hit.start));
+        hits.dedup_by_key(|hit| hit.term);
+        hits.sort_unstable_by_key(|hit| (hit.start, hit.end, hit.term));
+    }
+}
+
+/// Adds up scores.
+struct Tally {
+    /// For each subject the sum so far, and where its evidence begins; 0 between texts.
+    scores: Vec<(i32, u32)>,
+    touched: Vec<u16>,
+}
+
+impl Tally {
+    /// Ranks the subjects of hits that are in the order of the text.
+    fn rank(&mut self, hits: &[Hit], ranked: &mut Vec<Ranked>) {
+        ranked.clear();
+        for hit in hits {
+            let Some((score, start)) = self.scores.get_mut(usize::from(hit.subject)) else { continue };
+            if !self.touched.contains(&hit.subject) {
+                self.touched.push(hit.subject);
+                *start = hit.start;
+            }
+            *score += i32::from(hit.weight);
         }
-        !is_within
-    });
-    hits.sort_by_key(|hit| (hit.term, hit.start));
-    hits.dedup_by_key(|hit| hit.term);
-    hits.sort_by_key(|hit| (hit.start, hit.end, hit.term));
+        for subject in self.touched.drain(..) {
+            let Some(sum) = self.scores.get_mut(usize::from(subject)) else { continue };
+            let (score, start) = std::mem::take(sum);
+            if score > 0 {
+                ranked.push(Ranked { subject, score, start });
+            }
+        }
+        ranked.sort_unstable_by_key(|ranked| (Reverse(ranked.score), ranked.start, ranked.subject));
+    }
+}
+
+impl<'r> Reading<'r> {
+    /// The best subject; `None` where the evidence is too thin: the general desk.
+    pub fn best(&self) -> Option<&'r SubjectId> {
+        let best = self.ranked.first()?;
+        (weights::shown(best.score) >= weights::SCORE_MIN).then(|| self.id(best.subject))
+    }
+
+    /// Every subject with evidence for it and its score, best first.
+    pub fn subjects(&self) -> impl Iterator<Item = (&'r SubjectId, f64)> {
+        let Reading { ranked, .. } = *self;
+        let this = *self;
+        ranked.iter().map(move |ranked| (this.id(ranked.subject), weights::shown(ranked.score)))
+    }
+
+    /// How many terms were found.
+    pub fn evidence(&self) -> usize {
+        self.hits.len()
+    }
+
+    /// The same, to be kept.
+    pub fn to_classification(&self) -> Classification {
+        let scores = self.ranked.iter().map(|ranked| weights::shown(ranked.score));
+        let subjects = self.ranked.iter().zip(weights::confidences(scores)).map(|(ranked, confidence)| {
+            let score = weights::shown(ranked.score);
+            RankedSubject { id: self.id(ranked.subject).clone(), score, confidence }
+        });
+        let matched = self.hits.iter().map(|hit| Match {
+            subject: self.id(hit.subject).clone(),
+            term: self.subjects.index.text(hit.term).to_owned(),
+            weight: weights::shown(i32::from(hit.weight)),
+            start: hit.start as usize,
+            end: hit.end as usize,
+        });
+        Classification {
+            language: self.language.map(str::to_owned),
+            best: self.best().cloned(),
+            subjects: subjects.collect(),
+            matched: matched.collect(),
+        }
+    }
+
+    fn id(&self, subject: u16) -> &'r SubjectId {
+        let subject = self.subjects.subjects.get(usize::from(subject));
+        &subject.expect("terms only hold places of subjects").id
+    }
+}
+
+/// What the words met so far are to one lexicon.
+#[derive(Default)]
+struct Memo {
+    short: HashMap<Key, Known>,
+    long: HashMap<Box<str>, Known>,
+    beginnings: Beginnings,
+}
+
+impl Memo {
+    /// To be called between texts only: what was handed out becomes void.
+    fn forget_when_full(&mut self) {
+        if self.short.len() + self.long.len() >= MEMO_WORDS_MAX {
+            *self = Memo::default();
+        }
+    }
+
+    fn known<'w>(&mut self, lexicon: &Lexicon, key: Option<Key>, word: impl FnOnce() -> &'w str) -> Known {
+        let Memo { short, long, beginnings } = self;
+        match key {
+            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word(), beginnings)),
+            None => {
+                let word = word();
+                *long.entry(word.into()).or_insert_with(|| lexicon.look_up(word, beginnings))
+            }
+        }
+    }
 }

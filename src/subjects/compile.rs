@@ -3,12 +3,14 @@
 //! **Invariant:** one file's faults never keep another file from being used, and the result does
 //! not depend on the order of the files.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::fault::Fault;
 use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term, Text};
 use crate::subjects::language::Language;
-use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId, TermWord};
+use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId};
 use crate::subjects::words::{Words, fold_tag};
 use crate::subjects::{RuleFile, Subject, SubjectId, weights};
 
@@ -16,23 +18,46 @@ use crate::subjects::{RuleFile, Subject, SubjectId, weights};
 const TERM_BYTES_MAX: usize = 120;
 
 /// A term ready to be found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct CompiledTerm {
+    /// Where its text, as the rule file writes it, ends among all texts; it begins where the text of
+    /// the term before ends.
+    text_end: u32,
+    /// What it counts, in hundredths.
+    pub(super) weight: i16,
     /// Its subject's place in the list of subjects.
-    pub(super) subject: u32,
-    /// As the rule file writes it.
-    pub(super) text: Box<str>,
-    pub(super) weight: f64,
+    pub(super) subject: u16,
 }
 
 /// All terms of all subjects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     pub(super) terms: Vec<CompiledTerm>,
+    texts: String,
     /// English first, then the other languages that rules speak.
     pub(super) lexicons: Vec<Lexicon>,
-    /// Hashtags, and phrases written as one word, as people write them in hashtags.
+    /// Hashtags as people write them, folded.
     pub(super) tags: HashMap<Box<str>, Vec<TermId>>,
+}
+
+impl Index {
+    /// To be called when all terms are there.
+    fn finish(&mut self) {
+        self.lexicons.iter_mut().for_each(Lexicon::finish);
+        self.terms.shrink_to_fit();
+        self.texts.shrink_to_fit();
+    }
+
+    pub(super) fn term(&self, id: TermId) -> CompiledTerm {
+        *self.terms.get(id as usize).expect("lexicons only hold ids of terms")
+    }
+
+    /// The term as the rule file writes it.
+    pub(super) fn text(&self, id: TermId) -> &str {
+        let end = |id: usize| self.terms.get(id).map(|term| term.text_end as usize);
+        let start = (id as usize).checked_sub(1).and_then(end).unwrap_or_default();
+        end(id as usize).and_then(|end| self.texts.get(start..end)).unwrap_or_default()
+    }
 }
 
 /// What classifying needs, and what is wrong with the files.
@@ -48,7 +73,6 @@ pub(super) struct Compiled {
 pub(super) struct Placed {
     /// Its place in the file's list of terms.
     pub(super) term: usize,
-    pub(super) words: Vec<TermWord>,
     /// The first term of the same subject that has the same stems.
     pub(super) same_as: Option<TermId>,
     pub(super) id: TermId,
@@ -62,7 +86,8 @@ pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed
     files.sort_by_key(|file| (format::id_of_name(&file.name), &file.name));
     let mut subjects: Vec<Subject> = Vec::new();
     let mut parents = Vec::new();
-    let mut builder = Builder::new();
+    let mut builder = Builder::default();
+    builder.index.lexicons.push(Lexicon::new(Language::english()));
     for file in files {
         let (rules, its_faults) = format::read(file);
         builder.faults.extend(its_faults);
@@ -78,7 +103,8 @@ pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed
         parents.push(Parent { file: rules.file.clone(), id: rules.id.clone(), parent: rules.parent.clone() });
         each(rules, placed);
     }
-    let Builder { index, mut faults, .. } = builder;
+    let Builder { mut index, mut faults, .. } = builder;
+    index.finish();
     for (subject, parent) in subjects.iter_mut().zip(checked(&parents, &mut faults)) {
         subject.parent = parent;
     }
@@ -160,36 +186,30 @@ fn is_own_ancestor(id: &str, parents: &BTreeMap<&str, Option<&str>>) -> bool {
     false
 }
 
-/// A term's words as written, for finding what stands twice.
-type Written = (Language, Vec<TermWord>);
-
+#[derive(Default)]
 struct Builder {
     index: Index,
     faults: Vec<Fault>,
-    /// What the file at hand has written so far.
-    written: HashMap<Written, List>,
     hashtags: HashSet<Box<str>>,
+    words: TermWords,
+    /// The first of the file's terms at each place of a lexicon.
+    first_at: HashMap<(usize, u32), usize>,
+    /// The others, where there are any.
+    others_at: HashMap<(usize, u32), Vec<usize>>,
 }
 
 impl Builder {
-    fn new() -> Builder {
-        let lexicons = vec![Lexicon::new(Language::english())];
-        Builder {
-            index: Index { lexicons, ..Index::default() },
-            faults: Vec::new(),
-            written: HashMap::new(),
-            hashtags: HashSet::new(),
-        }
-    }
-
-    fn add(&mut self, place: usize, rules: &Rules) -> Vec<Placed> {
-        self.written.clear();
+    fn add(&mut self, subject: usize, rules: &Rules) -> Vec<Placed> {
         self.hashtags.clear();
+        self.first_at.clear();
+        self.others_at.clear();
         let mut placed = Vec::new();
         for (number, term) in rules.terms.iter().enumerate() {
             let result = match term.list {
-                List::Hashtags => self.add_hashtag(place, term),
-                List::Strong | List::Weak | List::Against => self.add_term(place, number, term, &mut placed),
+                List::Hashtags => self.add_hashtag(subject, term),
+                List::Strong | List::Weak | List::Against => {
+                    self.add_term(subject, number, &rules.terms, &mut placed)
+                }
             };
             let span = term.span.clone();
             match result {
@@ -222,47 +242,46 @@ impl Builder {
         Ok(None)
     }
 
-    fn add_term(&mut self, subject: usize, number: usize, term: &Term, placed: &mut Vec<Placed>) -> Added {
-        let words = term_words(&term.text)?;
-        let written = (term.language.clone(), words.clone());
-        let first = self.written.get(&written).copied();
-        if let Some(first) = first {
-            let warning = if first == term.list {
+    fn add_term(&mut self, subject: usize, number: usize, terms: &[Term], placed: &mut Vec<Placed>) -> Added {
+        let Some(term) = terms.get(number) else { return Ok(None) };
+        self.words.read(&term.text)?;
+        let language = lexicon_of(&mut self.index.lexicons, &term.language);
+        let lexicon = self.index.lexicons.get_mut(language).expect("it was made where it was missing");
+        let node = lexicon.place(self.words.iter());
+        let place = (language, node);
+        let first = *self.first_at.entry(place).or_insert(placed.len());
+        let first = placed.get(first);
+        let others = self.others_at.get(&place).into_iter().flatten().filter_map(|at| placed.get(*at));
+        for placed in first.into_iter().chain(others) {
+            let Some(other) = terms.get(placed.term).filter(|other| self.words.is_written(&other.text))
+            else {
+                continue;
+            };
+            return Ok(Some(if other.list == term.list {
                 "this term stands in the list before"
             } else {
                 "this term stands in another list of the file, which counts"
-            };
-            return Ok(Some(warning));
+            }));
         }
-        self.written.insert(written, term.list);
+        let same_as = first.map(|first| first.id);
         let id = self.push(subject, term);
-        let same = lexicon_of(&mut self.index.lexicons, &term.language).place(&words);
-        let terms = &self.index.terms;
-        let subject_of = |id: TermId| terms.get(id as usize).map(|term| term.subject);
-        let is_own = |other: &&TermId| subject_of(**other) == subject_of(id);
-        let same_as = same.iter().find(is_own).copied();
-        if same_as.is_none() {
-            same.push(id);
-            self.add_joined(&words, id);
+        match same_as {
+            None => {
+                self.index.lexicons.get_mut(language).into_iter().for_each(|lexicon| lexicon.add(node, id))
+            }
+            Some(_) => self.others_at.entry(place).or_default().push(placed.len()),
         }
-        placed.push(Placed { term: number, words, same_as, id });
+        placed.push(Placed { term: number, same_as, id });
         Ok(None)
-    }
-
-    /// A phrase is also found as the one word that people make of it in a hashtag.
-    fn add_joined(&mut self, words: &[TermWord], id: TermId) {
-        let is_whole = |word: &TermWord| word.extent == Extent::Whole;
-        if words.len() > 1 && words.iter().all(is_whole) {
-            let key: String = words.iter().map(|word| word.folded.as_str()).collect();
-            self.index.tags.entry(key.into()).or_default().push(id);
-        }
     }
 
     fn push(&mut self, subject: usize, term: &Term) -> TermId {
         let id = TermId::try_from(self.index.terms.len()).expect("limits on files and terms keep them few");
-        let subject = u32::try_from(subject).expect("a limit on files keeps subjects few");
-        let weight = weights::of(term.list);
-        self.index.terms.push(CompiledTerm { subject, text: term.text.as_str().into(), weight });
+        let subject = u16::try_from(subject).expect("a limit on files keeps subjects few");
+        self.index.texts.push_str(&term.text);
+        let text_end =
+            u32::try_from(self.index.texts.len()).expect("limits on files and terms keep it short");
+        self.index.terms.push(CompiledTerm { text_end, weight: weights::of(term.list), subject });
         id
     }
 }
@@ -270,47 +289,70 @@ impl Builder {
 /// A warning perhaps, or what is wrong and what to do.
 type Added = Result<Option<&'static str>, (String, String)>;
 
-fn lexicon_of<'a>(lexicons: &'a mut Vec<Lexicon>, language: &Language) -> &'a mut Lexicon {
+/// The place of a language's lexicon, which is made where it is missing.
+fn lexicon_of(lexicons: &mut Vec<Lexicon>, language: &Language) -> usize {
     let place = lexicons.iter().position(|lexicon| lexicon.language() == language).unwrap_or(lexicons.len());
     if place == lexicons.len() {
         lexicons.push(Lexicon::new(language.clone()));
     }
-    lexicons.get_mut(place).expect("it was pushed where it was missing")
+    place
 }
 
-/// A term as words: what is wrong and what to do where it is none.
-fn term_words(term: &str) -> Result<Vec<TermWord>, (String, String)> {
-    let fault = |what: &str, hint: &str| Err((what.to_owned(), hint.to_owned()));
-    if term.len() > TERM_BYTES_MAX {
-        return fault("this term is too long", "keep the two or three words that tell the subject");
-    }
-    let words = Words::of(term);
-    let mut stars = 0;
-    let mut term_words = Vec::new();
-    for word in words.words() {
-        let after = term.get(word.end..).unwrap_or_default();
-        let folded = words.folded(word).to_owned();
-        let extent = if after.starts_with('*') { Extent::Beginning } else { Extent::Whole };
-        if extent == Extent::Beginning {
-            stars += 1;
-            if after.chars().nth(1).is_some_and(|c| !c.is_whitespace()) {
-                return fault("`*` stands inside a word", "put it at the word's end, as in \"ottoman*\"");
-            }
-            if folded.chars().count() < PREFIX_CHARS_MIN {
-                let hint = format!("write {PREFIX_CHARS_MIN} letters or more before the star");
-                return Err(("this beginning is so short that it fits anything".to_owned(), hint));
-            }
+/// A term cut into words. Meant to be filled again and again.
+#[derive(Debug, Default)]
+pub(super) struct TermWords {
+    words: Words,
+    extents: Vec<Extent>,
+}
+
+impl TermWords {
+    /// Reads a term: what is wrong and what to do where it is none.
+    pub(super) fn read(&mut self, term: &str) -> Result<(), (String, String)> {
+        let fault = |what: &str, hint: &str| Err((what.to_owned(), hint.to_owned()));
+        if term.len() > TERM_BYTES_MAX {
+            return fault("this term is too long", "keep the two or three words that tell the subject");
         }
-        term_words.push(TermWord { folded, extent });
+        self.words.read(term);
+        self.extents.clear();
+        let mut stars = 0;
+        for word in self.words.words() {
+            let after = term.get(word.end..).unwrap_or_default();
+            let extent = if after.starts_with('*') { Extent::Beginning } else { Extent::Whole };
+            if extent == Extent::Beginning {
+                stars += 1;
+                if after.chars().nth(1).is_some_and(|c| !c.is_whitespace()) {
+                    return fault("`*` stands inside a word", "put it at the word's end, as in \"ottoman*\"");
+                }
+                if self.words.folded(word).chars().count() < PREFIX_CHARS_MIN {
+                    let hint = format!("write {PREFIX_CHARS_MIN} letters or more before the star");
+                    return Err(("this beginning is so short that it fits anything".to_owned(), hint));
+                }
+            }
+            self.extents.push(extent);
+        }
+        if term.matches('*').count() != stars {
+            return fault("`*` does not follow a word", "put it at the word's end, as in \"ottoman*\"");
+        }
+        if self.extents.is_empty() {
+            return fault("this term has no word in it", "write a word or a phrase");
+        }
+        if self.extents.len() > PHRASE_WORDS_MAX {
+            return fault(
+                "this term has too many words",
+                "keep the two or three words that tell the subject",
+            );
+        }
+        Ok(())
     }
-    if term.matches('*').count() != stars {
-        return fault("`*` does not follow a word", "put it at the word's end, as in \"ottoman*\"");
+
+    /// The folded words, and how much of a word each stands for.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Extent)> {
+        self.words.words().iter().map(|word| self.words.folded(word)).zip(self.extents.iter().copied())
     }
-    if term_words.is_empty() {
-        return fault("this term has no word in it", "write a word or a phrase");
+
+    /// Whether `term` is written with the same words, capitals and accents aside.
+    fn is_written(&self, term: &str) -> bool {
+        let mut other = TermWords::default();
+        other.read(term).is_ok() && self.iter().eq(other.iter())
     }
-    if term_words.len() > PHRASE_WORDS_MAX {
-        return fault("this term has too many words", "keep the two or three words that tell the subject");
-    }
-    Ok(term_words)
 }

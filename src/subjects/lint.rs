@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use crate::fault::{Fault, Position};
 use crate::subjects::RuleFile;
-use crate::subjects::compile::{Placed, compile};
+use crate::subjects::compile::{Placed, TermWords, compile};
 use crate::subjects::format::{List, Rules, Term};
 use crate::subjects::language::Language;
-use crate::subjects::lexicon::{Extent, TermId, TermWord};
+use crate::subjects::lexicon::{Extent, TermId};
 use crate::subjects::weights;
 
 /// A subject with fewer terms finds next to nothing.
@@ -33,24 +33,48 @@ pub fn lint(files: &[RuleFile]) -> Vec<Fault> {
 #[derive(Default)]
 struct Terms {
     rules: Vec<Rules>,
-    /// Each with its file's place in `rules`.
-    placed: Vec<(usize, Placed)>,
+    placed: Vec<PlacedTerm>,
 }
 
 impl Terms {
     fn add(&mut self, rules: Rules, placed: Vec<Placed>) {
         let file = self.rules.len();
+        for placed in placed {
+            let words = rules.terms.get(placed.term).map(|term| words_of(&term.text)).unwrap_or_default();
+            self.placed.push(PlacedTerm { file, words, placed });
+        }
         self.rules.push(rules);
-        self.placed.extend(placed.into_iter().map(|placed| (file, placed)));
     }
 
     /// Every term with its file and the words it came to.
     fn iter(&self) -> impl Iterator<Item = Holder<'_>> {
-        self.placed.iter().filter_map(|(file, placed)| {
+        self.placed.iter().filter_map(|PlacedTerm { file, words, placed }| {
             let rules = self.rules.get(*file)?;
-            Some(Holder { file: *file, rules, term: rules.terms.get(placed.term)?, placed })
+            Some(Holder { file: *file, rules, term: rules.terms.get(placed.term)?, words, placed })
         })
     }
+}
+
+/// A term that was placed.
+struct PlacedTerm {
+    /// Its file's place in the list of files.
+    file: usize,
+    words: Vec<TermWord>,
+    placed: Placed,
+}
+
+/// One word of a term.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct TermWord {
+    folded: String,
+    extent: Extent,
+}
+
+fn words_of(term: &str) -> Vec<TermWord> {
+    let mut words = TermWords::default();
+    // What was placed has been read before, without a fault.
+    let _ = words.read(term);
+    words.iter().map(|(folded, extent)| TermWord { folded: folded.to_owned(), extent }).collect()
 }
 
 /// A term, its file, and the words it came to.
@@ -59,6 +83,7 @@ struct Holder<'t> {
     file: usize,
     rules: &'t Rules,
     term: &'t Term,
+    words: &'t [TermWord],
     placed: &'t Placed,
 }
 
@@ -93,7 +118,7 @@ fn same_stems(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
 fn strong_elsewhere(terms: &Terms) -> Vec<Fault> {
     let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
     for holder in terms.iter().filter(|holder| holder.term.list == List::Strong) {
-        let key = (&holder.term.language, stems(&holder.placed.words, &holder.term.language));
+        let key = (&holder.term.language, stems(holder.words, &holder.term.language));
         holders.entry(key).or_default().push(holder);
     }
     let mut faults = Vec::new();
@@ -111,10 +136,10 @@ fn strong_elsewhere(terms: &Terms) -> Vec<Fault> {
 
 /// Terms that only stand where a `word*` term of the same file counts instead of them.
 fn never_counted(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
-    let place = |holder: &Holder<'_>| (holder.file, holder.placed.words.len());
+    let place = |holder: &Holder<'_>| (holder.file, holder.words.len());
     let mut starred: HashMap<_, Vec<Holder<'_>>> = HashMap::new();
     for holder in terms.iter() {
-        if holder.placed.words.iter().any(|word| word.extent == Extent::Beginning) {
+        if holder.words.iter().any(|word| word.extent == Extent::Beginning) {
             starred.entry((place(&holder), &holder.term.language)).or_default().push(holder);
         }
     }
@@ -145,7 +170,7 @@ fn counts_instead(wide: &Holder<'_>, narrow: &Holder<'_>) -> bool {
             (Extent::Whole, Extent::Beginning) => false,
         }
     };
-    is_first && wide.placed.words.iter().zip(&narrow.placed.words).all(covers)
+    is_first && wide.words.iter().zip(narrow.words).all(covers)
 }
 
 fn stems(words: &[TermWord], language: &Language) -> Vec<TermWord> {

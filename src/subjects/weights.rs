@@ -4,17 +4,23 @@
 
 use crate::subjects::format::List;
 
-/// A term of `strong`: alone it is enough to choose the subject.
-const STRONG: f64 = 3.0;
+/// A term of `strong`, in hundredths: alone it is enough to choose the subject.
+const STRONG: i16 = 300;
 
-/// A term of `weak`: two are enough.
-const WEAK: f64 = 1.0;
+/// A term of `weak`, in hundredths: two are enough.
+const WEAK: i16 = 100;
 
-/// A hashtag: the patron said themselves what it is about.
-const HASHTAG: f64 = 4.0;
+/// A hashtag, in hundredths: the patron said themselves what it is about.
+const HASHTAG: i16 = 400;
 
-/// A term of `against`: takes back one strong term.
-const AGAINST: f64 = -3.0;
+/// A term of `against`, in hundredths: takes back one strong term.
+const AGAINST: i16 = -300;
+
+/// Weights and scores are added as hundredths, which does not depend on their order, and shown as
+/// this.
+pub(super) fn shown(hundredths: i32) -> f64 {
+    f64::from(hundredths) / 100.0
+}
 
 /// A best subject with a lower score is not chosen: the question goes to the general desk.
 pub const SCORE_MIN: f64 = 2.0;
@@ -26,7 +32,8 @@ pub const CLOSE_SECOND_SHARE: f64 = 0.8;
 /// strong term gives a confidence of 0.69, two weak ones 0.5, a single weak one 0.2.
 const NOTHING: f64 = 2.0;
 
-pub(super) fn of(list: List) -> f64 {
+/// What a term counts, in hundredths.
+pub(super) fn of(list: List) -> i16 {
     match list {
         List::Hashtags => HASHTAG,
         List::Strong => STRONG,
