@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use stumper::fault::{Fault, Position, Severity};
 use stumper::subjects::{
-    CLOSE_SECOND_SHARE, RULE_FILE_BYTES_MAX, RuleFile, SCORE_MIN, SubjectId, Subjects, TERMS_MAX,
-    TEXT_BYTES_MAX,
+    self, CLOSE_SECOND_SHARE, RULE_FILE_BYTES_MAX, RuleFile, SCORE_MIN, SubjectId, Subjects, TERMS_MAX,
+    TEXT_BYTES_MAX, Verdict,
 };
 
 const ARTS: &str = r#"
@@ -263,6 +263,18 @@ fn subjects_are_known_by_id_name_and_hashtag() {
     assert_eq!(desk.closest("geneology").unwrap().name, "Genealogy");
 }
 
+#[test]
+fn examples_are_read_in_their_language() {
+    let rules = "id = \"x\"\nname = \"X\"\n[[terms]]\nlanguage = \"de\"\nstrong = [\"Gemälde\"]\n";
+    let verdict = |example: &str| {
+        let tested = subjects::test(&[file("x", &format!("{rules}[[example]]\n{example}\n"))]);
+        tested.iter().map(|tested| tested.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdict("language = \"de-AT\"\nyes = \"Gemälde\""), [Verdict::Right]);
+    assert_eq!(verdict("language = \"de\"\nno = \"Gemälde\""), [Verdict::Noisy]);
+    assert_eq!(verdict("yes = \"Gemälde\""), [Verdict::Missing], "one word does not tell its language");
+}
+
 /// The beginning of every good file.
 const GOOD: &str = "id = \"x\"\nname = \"X\"\n";
 
@@ -377,6 +389,10 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
             "4:1 this example has both `yes` and `no` (make it two examples)",
             "8:7 a text in quotes is expected here, and this is a number (put it in quotes)",
         ],
+    );
+    check_faults(
+        good("[[example]]\nlanguage = \"german\"\nyes = \"a\""),
+        &["4:12 this is no language code (write one such as \"de\" or \"pt-BR\")"],
     );
     check_faults(
         "",

@@ -16,6 +16,8 @@ pub struct Example {
     pub subject: SubjectId,
     pub wants: Wants,
     pub text: String,
+    /// The language that its post declares, as a code such as `de`.
+    pub language: Option<String>,
     pub file: String,
     /// Byte offsets into the file.
     pub span: Range<usize>,
@@ -63,10 +65,11 @@ fn test_rules(subjects: &Subjects, rules: &[Rules]) -> Vec<Tested> {
                 subject: rules.id.clone(),
                 wants: example.wants,
                 text: example.text.clone(),
+                language: example.language.as_ref().map(|language| language.code().to_owned()),
                 file: rules.file.clone(),
                 span: example.span.clone(),
             };
-            let classification = reader.classify(&example.text, None);
+            let classification = reader.classify(&example.text, example.language.as_deref());
             let verdict = judge(&example, &classification);
             tested.push(Tested { example, verdict, classification });
         }
