@@ -27,6 +27,7 @@ pub use classify::{Reader, Reading};
 pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
+pub use language::Language;
 pub use lint::lint;
 pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
 pub use words::TEXT_BYTES_MAX;
@@ -145,8 +146,8 @@ impl Subjects {
         naming::closest(&self.subjects, words)
     }
 
-    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag: terms of
-    /// that language are looked for, and English ones always. Of a text longer than
+    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag; where it
+    /// declared none, or the text is surely in another, the text tells it. Of a text longer than
     /// [`TEXT_BYTES_MAX`] only the beginning is read.
     pub fn classify(&self, text: &str, language: Option<&str>) -> Classification {
         self.reader().classify(text, language)
@@ -161,6 +162,8 @@ impl Subjects {
 /// What a text is about, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Classification {
+    /// The code of the language whose terms were looked for: the declared one, or the one the text was
+    /// found to be in. `None` where neither is known and the text was read as English.
     pub language: Option<String>,
     /// The best subject; `None` where the evidence is too thin: the general desk.
     pub best: Option<SubjectId>,

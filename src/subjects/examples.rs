@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::fault::Fault;
 use crate::subjects::compile::compile;
 use crate::subjects::format::{Rules, Wants};
+use crate::subjects::language::Language;
 use crate::subjects::{Classification, RuleFile, SubjectId, Subjects};
 
 /// One example of a rule file.
@@ -16,8 +17,8 @@ pub struct Example {
     pub subject: SubjectId,
     pub wants: Wants,
     pub text: String,
-    /// The language that its post declares, as a code such as `de`.
-    pub language: Option<String>,
+    /// The language that its post declares.
+    pub language: Option<Language>,
     pub file: String,
     /// Byte offsets into the file.
     pub span: Range<usize>,
@@ -65,11 +66,11 @@ fn test_rules(subjects: &Subjects, rules: &[Rules]) -> Vec<Tested> {
                 subject: rules.id.clone(),
                 wants: example.wants,
                 text: example.text.clone(),
-                language: example.language.as_ref().map(|language| language.code().to_owned()),
+                language: example.language,
                 file: rules.file.clone(),
                 span: example.span.clone(),
             };
-            let classification = reader.classify(&example.text, example.language.as_deref());
+            let classification = reader.classify(&example.text, example.language.map(Language::code));
             let verdict = judge(&example, &classification);
             tested.push(Tested { example, verdict, classification });
         }

@@ -178,7 +178,7 @@ impl Reader<'_> {
             self.error(None, "the key `name` is missing", &example);
         }
         let mut terms = self.hashtags(table);
-        self.lists(table, &Language::english(), &mut terms);
+        self.lists(table, Language::ENGLISH, &mut terms);
         for entry in self.tables(table, "terms") {
             self.terms_entry(entry.get_ref(), entry.span(), &mut terms);
         }
@@ -244,16 +244,16 @@ impl Reader<'_> {
                 tag.text = bare.to_owned();
                 self.warning(tag.span.clone(), "hashtags are written without `#` here", "leave the `#` out");
             }
-            let language = Language::english();
+            let language = Language::ENGLISH;
             terms.push(Term { text: tag.text, span: tag.span, list: List::Hashtags, language });
         }
         terms
     }
 
-    fn lists(&mut self, table: &DeTable<'_>, language: &Language, terms: &mut Vec<Term>) {
+    fn lists(&mut self, table: &DeTable<'_>, language: Language, terms: &mut Vec<Term>) {
         for list in [List::Strong, List::Weak, List::Against] {
             let texts = self.texts(table, list.key());
-            let term = |Text { text, span }| Term { text, span, list, language: language.clone() };
+            let term = |Text { text, span }| Term { text, span, list, language };
             terms.extend(texts.into_iter().map(term));
         }
     }
@@ -261,7 +261,7 @@ impl Reader<'_> {
     fn terms_entry(&mut self, table: &DeTable<'_>, span: Range<usize>, terms: &mut Vec<Term>) {
         self.unknown_keys(table, TERMS_KEYS);
         match self.language(table) {
-            Some(language) => self.lists(table, &language, terms),
+            Some(language) => self.lists(table, language, terms),
             None if table.contains_key("language") => {}
             None => {
                 self.error(span, "these terms have no `language`", "add one, such as `language = \"de\"`")

@@ -116,9 +116,9 @@ fn same_stems(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
 
 /// Strong terms that are strong in another subject too, so that neither can win by them.
 fn strong_elsewhere(terms: &Terms) -> Vec<Fault> {
-    let mut holders: HashMap<(&Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
+    let mut holders: HashMap<(Language, Vec<TermWord>), Vec<Holder<'_>>> = HashMap::new();
     for holder in terms.iter().filter(|holder| holder.term.list == List::Strong) {
-        let key = (&holder.term.language, stems(holder.words, &holder.term.language));
+        let key = (holder.term.language, stems(holder.words, holder.term.language));
         holders.entry(key).or_default().push(holder);
     }
     let mut faults = Vec::new();
@@ -173,7 +173,7 @@ fn counts_instead(wide: &Holder<'_>, narrow: &Holder<'_>) -> bool {
     is_first && wide.words.iter().zip(narrow.words).all(covers)
 }
 
-fn stems(words: &[TermWord], language: &Language) -> Vec<TermWord> {
+fn stems(words: &[TermWord], language: Language) -> Vec<TermWord> {
     let rules = language.rules();
     let stem = |word: &TermWord| match word.extent {
         Extent::Beginning => word.clone(),
