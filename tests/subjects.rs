@@ -1,6 +1,9 @@
 //! Subjects from outside: what questions are found to be about, and what is said of faulty rules.
 //!
-//! **Invariant:** nothing here reads a file; rules and questions stand beside what is expected.
+//! **Invariant:** but for the shipped rules, whose languages are counted, nothing here reads a file;
+//! rules and questions stand beside what is expected.
+
+use std::fs;
 
 use proptest::prelude::*;
 use stumper::fault::{Fault, Position, Severity};
@@ -532,6 +535,38 @@ fn limits_hold() {
 
     let nested = format!("{GOOD}strong = {}", "[".repeat(100_000));
     assert!(!Subjects::compile(&[file("x", &nested)]).1.is_empty());
+}
+
+/// How many terms speak for a subject in a language, and how many examples it has there.
+fn spoken(rules: &toml::Table, language: &str) -> (usize, usize) {
+    let sections = |key: &str| rules.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+    let is_in =
+        |section: &&toml::Value| section.get("language").and_then(toml::Value::as_str) == Some(language);
+    let length = |list: &toml::Value| list.as_array().map_or(0, Vec::len);
+    let terms_of = |section: &toml::Value| {
+        ["strong", "weak"].iter().filter_map(|list| section.get(list)).map(length).sum::<usize>()
+    };
+    (sections("terms").filter(is_in).map(terms_of).sum(), sections("example").filter(is_in).count())
+}
+
+#[test]
+fn shipped_subjects_speak_more_than_english() {
+    let mut subjects = 0;
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        subjects += 1;
+        let rules: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        for language in ["es", "fr", "de"] {
+            let (terms, examples) = spoken(&rules, language);
+            let file = path.display();
+            assert!(terms >= 25, "{file} has {terms} terms in {language}; 25 are the least");
+            assert!(examples >= 1, "{file} has no example in {language}");
+        }
+    }
+    assert!(subjects >= 27, "only {subjects} rule files were found");
 }
 
 /// Texts that look like posts: words of the rules, signs, and anything else.
