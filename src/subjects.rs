@@ -10,9 +10,12 @@ mod evaluate;
 mod examples;
 mod format;
 mod language;
+pub mod learn;
+mod learned;
 mod lexicon;
 mod lint;
 mod naming;
+mod shapes;
 mod weights;
 mod words;
 
@@ -28,8 +31,9 @@ pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
 pub use language::Language;
+pub use learned::{LEARNED_ENDING, LEARNED_FILE_BYTES_MAX, LEARNED_FOLDER, Support};
 pub use lint::lint;
-pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
+pub use weights::{CLOSE_SECOND_SHARE, CONFIDENCE_MIN};
 pub use words::TEXT_BYTES_MAX;
 
 /// The subject of questions whose evidence is too thin, and of librarians who take any question.
@@ -105,15 +109,23 @@ impl fmt::Debug for RuleFile {
 }
 
 /// All subjects, compiled and ready to classify.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Subjects {
     subjects: Vec<Subject>,
     index: compile::Index,
+    confidence_min: f64,
+}
+
+impl Default for Subjects {
+    fn default() -> Subjects {
+        Subjects { subjects: Vec::new(), index: compile::Index::default(), confidence_min: CONFIDENCE_MIN }
+    }
 }
 
 impl fmt::Debug for Subjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} subjects, {} terms", self.subjects.len(), self.index.terms.len())
+        let (written, learned) = (self.index.terms.len(), self.index.learned.len());
+        write!(f, "{} subjects, {written} terms, {learned} learned ones", self.subjects.len())
     }
 }
 
@@ -122,7 +134,14 @@ impl Subjects {
     /// broken part of one, is left out; everything else is used.
     pub fn compile(files: &[RuleFile]) -> (Subjects, Vec<Fault>) {
         let compiled = compile::compile(files, |_, _| ());
-        (Subjects { subjects: compiled.subjects, index: compiled.index }, compiled.faults)
+        let (subjects, index) = (compiled.subjects, compiled.index);
+        (Subjects { subjects, index, ..Subjects::default() }, compiled.faults)
+    }
+
+    /// The same subjects, with another confidence below which a question goes to the general desk.
+    #[must_use]
+    pub fn with_confidence_min(self, confidence_min: f64) -> Subjects {
+        Subjects { confidence_min, ..self }
     }
 
     /// All subjects, in the order of their ids.
@@ -175,7 +194,7 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// The subjects to route to: the best one and, where its score is at least
+    /// The subjects to route to: the best one and, where its confidence is at least
     /// [`CLOSE_SECOND_SHARE`] of the best one's, the second. Empty for the general desk.
     pub fn chosen(&self) -> &[RankedSubject] {
         let count = match (&self.best, self.subjects.as_slice()) {
@@ -188,7 +207,7 @@ impl Classification {
 }
 
 fn is_close(best: &RankedSubject, second: &RankedSubject) -> bool {
-    second.score >= best.score * CLOSE_SECOND_SHARE && second.score >= SCORE_MIN
+    best.confidence * CLOSE_SECOND_SHARE <= second.confidence
 }
 
 /// One subject's share of a classification.
@@ -197,16 +216,16 @@ pub struct RankedSubject {
     pub id: SubjectId,
     /// The sum of the weights of its matched terms.
     pub score: f64,
-    /// From 0 to 1: how much this subject's score stands out among all, with something left for "none
-    /// of these".
+    /// From 0 to 1: how likely this is the right one. Of questions that are given 0.8, about 80 % are
+    /// right, as far as they are like those that were learned from.
     pub confidence: f64,
 }
 
-/// One term of a rule file found in a text.
+/// One term found in a text: of a rule file, or learned.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Match {
     pub subject: SubjectId,
-    /// The term as the rule file writes it.
+    /// The term as its file writes it.
     pub term: String,
     /// What it counts for its subject; below 0 for a term that speaks against it.
     pub weight: f64,
@@ -214,4 +233,7 @@ pub struct Match {
     /// more than once, the first place.
     pub start: usize,
     pub end: usize,
+    /// Where the term was learned, in how many questions it was met. `None` for one that people wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Support>,
 }

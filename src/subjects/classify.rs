@@ -15,15 +15,21 @@ use std::fmt;
 
 use hashbrown::HashMap;
 
-use crate::subjects::compile::Index;
+use crate::subjects::compile::{CompiledTerm, Index};
+use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Votes};
-use crate::subjects::lexicon::{Beginnings, Known, Lexicon, TermId};
+use crate::subjects::learned::Learned;
+use crate::subjects::lexicon::{self, Known, Lexicon, Lists, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
 /// How many different words are remembered per language before all are forgotten.
 const MEMO_WORDS_MAX: usize = 50_000;
+
+/// Of how many subjects, the first in rank, a classification keeps what learned terms say: most terms
+/// say a little for many.
+const EXPLAINED_MAX: usize = 3;
 
 /// The place of English among the lexicons.
 const ENGLISH: usize = 0;
@@ -42,7 +48,8 @@ pub struct Reader<'s> {
     known: Vec<Known>,
     votes: Votes,
     hits: Vec<Hit>,
-    tally: Tally,
+    learned: Vec<LearnedHit>,
+    scores: Vec<i32>,
     ranked: Vec<Ranked>,
 }
 
@@ -52,8 +59,12 @@ pub struct Reader<'s> {
 pub struct Reading<'r> {
     subjects: &'r Subjects,
     language: Option<Language>,
+    /// How many words the text has.
+    words: usize,
+    scores: &'r [i32],
     ranked: &'r [Ranked],
     hits: &'r [Hit],
+    learned: &'r [LearnedHit],
 }
 
 /// A term found at a place: byte offsets into the text.
@@ -61,9 +72,26 @@ pub struct Reading<'r> {
 struct Hit {
     term: TermId,
     subject: u16,
+    list: List,
+    /// In hundredths.
     weight: i16,
     start: u32,
     end: u32,
+}
+
+/// A learned term found at a place: byte offsets into the text.
+#[derive(Clone, Copy, Debug)]
+struct LearnedHit {
+    row: u32,
+    start: u32,
+    end: u32,
+}
+
+impl LearnedHit {
+    /// Whether a term that somebody wrote says what is to be said of this place.
+    fn is_within(&self, hit: &Hit) -> bool {
+        self.start < self.end && hit.start <= self.start && self.end <= hit.end
+    }
 }
 
 /// A subject with evidence for it.
@@ -97,7 +125,8 @@ impl<'s> Reader<'s> {
             known: Vec::new(),
             votes: Votes::new(),
             hits: Vec::new(),
-            tally: Tally { scores: vec![(0, 0); subjects.subjects.len()], touched: Vec::new() },
+            learned: Vec::new(),
+            scores: Vec::new(),
             ranked: Vec::new(),
         }
     }
@@ -111,6 +140,7 @@ impl<'s> Reader<'s> {
     pub fn read(&mut self, text: &str, language: Option<&str>) -> Reading<'_> {
         self.words.read(text);
         self.hits.clear();
+        self.learned.clear();
         self.find_terms(ENGLISH);
         self.votes.count(text, self.known.iter().map(|known| known.marks));
         let language = self.votes.language(language.and_then(Language::parse));
@@ -123,8 +153,63 @@ impl<'s> Reader<'s> {
         }
         self.find_tags();
         keep_the_longest(&mut self.hits);
-        self.tally.rank(&self.hits, &mut self.ranked);
-        Reading { subjects: self.subjects, language, ranked: &self.ranked, hits: &self.hits }
+        keep_the_first(&mut self.learned);
+        if let Some(row) = self.subjects.index.learned.base().filter(|_| !self.learned.is_empty()) {
+            self.learned.insert(0, LearnedHit { row, start: 0, end: 0 });
+        }
+        self.add_up();
+        self.rank();
+        Reading {
+            subjects: self.subjects,
+            language,
+            words: self.words.words().len(),
+            scores: &self.scores,
+            ranked: &self.ranked,
+            hits: &self.hits,
+            learned: &self.learned,
+        }
+    }
+
+    /// Adds up the scores. A term that somebody wrote for a subject speaks for all that was learned of
+    /// the words in it: it counts what they add up to, within the bounds of its list.
+    fn add_up(&mut self) {
+        let Reader { subjects, hits, learned, scores, .. } = self;
+        let table = &subjects.index.learned;
+        scores.clear();
+        scores.resize(subjects.subjects.len(), 0);
+        let mut add = |subject: u16, weight: i32| {
+            scores.get_mut(usize::from(subject)).into_iter().for_each(|score| *score += weight);
+        };
+        for found in learned.iter() {
+            table.weights(found.row).iter().for_each(|w| add(w.subject, i32::from(w.hundredths)));
+        }
+        for place in 0..hits.len() {
+            let (before, rest) = hits.split_at_mut(place);
+            let Some(hit) = rest.first_mut() else { continue };
+            let is_spoken_for = |found: &LearnedHit| {
+                before.iter().any(|other| other.subject == hit.subject && found.is_within(other))
+            };
+            let within = learned.iter().filter(|found| found.is_within(hit) && !is_spoken_for(found));
+            let weights = within.map(|found| table.weight_for(found.row, hit.subject).map_or(0, i32::from));
+            if let Some(learned) = weights.reduce(|sum, weight| sum + weight) {
+                hit.weight = weights::within(hit.list, learned);
+                add(hit.subject, -learned);
+            }
+            add(hit.subject, i32::from(hit.weight));
+        }
+    }
+
+    /// Ranks the subjects with a score above 0.
+    fn rank(&mut self) {
+        let Reader { hits, scores, ranked, .. } = self;
+        let start = |subject| hits.iter().find(|hit| hit.subject == subject).map_or(u32::MAX, |hit| hit.start);
+        ranked.clear();
+        for (subject, score) in (0..).zip(scores.iter().copied()) {
+            if score > 0 {
+                ranked.push(Ranked { subject, score, start: start(subject) });
+            }
+        }
+        ranked.sort_unstable_by_key(|ranked| (Reverse(ranked.score), ranked.start, ranked.subject));
     }
 
     fn find_tags(&mut self) {
@@ -140,6 +225,7 @@ impl<'s> Reader<'s> {
     fn drop_false_friends(&mut self, language: Language) {
         let (tags, words) = (self.words.tags(), self.words.words());
         let folded = |word| self.words.folded(word);
+        self.learned.clear();
         self.hits.retain(|hit| {
             let is_in = |start, end| start <= hit.start as usize && hit.end as usize <= end;
             if tags.iter().any(|tag| is_in(tag.start, tag.end)) {
@@ -164,34 +250,44 @@ impl<'s> Reader<'s> {
             let key = self.words.key(word);
             self.known.push(memo.known(lexicon, key, || self.words.folded(word)));
         }
-        let hits = &mut self.hits;
+        let (hits, learned) = (&mut self.hits, &mut self.learned);
+        let mut found = |term, start, end| match Learned::row_of(term) {
+            Some(row) => learned.push(LearnedHit { row, start: offset(start), end: offset(end) }),
+            None => hits.push(hit(index, term, start, end)),
+        };
         for (first, word) in words.iter().enumerate() {
             let from_here = self.known.get(first..).unwrap_or_default();
-            if from_here.first().is_none_or(|known| !known.may_begin()) {
-                continue;
+            let Some(known) = from_here.first() else { continue };
+            for shape in lexicon::shapes_of(*known, &memo.lists) {
+                found(*shape, word.start, word.end);
             }
-            lexicon.terms_at(from_here, &memo.beginnings, &mut |term, count| {
-                let last = words.get(first + count - 1).unwrap_or(word);
-                hits.push(hit(index, term, word.start, last.end));
-            });
+            if known.may_begin() {
+                lexicon.terms_at(from_here, &memo.lists, &mut |term, count| {
+                    let last = words.get(first + count - 1).unwrap_or(word);
+                    found(term, word.start, last.end);
+                });
+            }
         }
         for tag in self.words.tags() {
             let name = self.words.tag_key(tag);
-            let mut found = |term| hits.push(hit(index, term, tag.start, tag.end));
+            let mut found = |term| found(term, tag.start, tag.end);
             if !tag.is_one_word {
-                let known = [lexicon.look_up(name, &mut memo.beginnings)];
-                lexicon.terms_at(&known, &memo.beginnings, &mut |term, _| found(term));
+                let known = [lexicon.look_up(name, &mut memo.lists)];
+                lexicon.terms_at(&known, &memo.lists, &mut |term, _| found(term));
             }
             lexicon.terms_of_joined(name, &mut found);
         }
     }
 }
 
+/// Only the first 64 KiB of a text are read.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 fn hit(index: &Index, term: TermId, start: usize, end: usize) -> Hit {
-    // Only the first 64 KiB of a text are read.
-    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let compiled = index.term(term);
-    Hit { term, subject: compiled.subject, weight: compiled.weight, start: offset(start), end: offset(end) }
+    let CompiledTerm { subject, list, .. } = index.term(term);
+    Hit { term, subject, list, weight: weights::of(list), start: offset(start), end: offset(end) }
 }
 
 /// Takes out hits that lie within another of the same subject, and repeats of a term. What is left
@@ -219,41 +315,28 @@ fn keep_the_longest(hits: &mut Vec<Hit>) {
     }
 }
 
-/// Adds up scores.
-struct Tally {
-    /// For each subject the sum so far, and where its evidence begins; 0 between texts.
-    scores: Vec<(i32, u32)>,
-    touched: Vec<u16>,
-}
-
-impl Tally {
-    /// Ranks the subjects of hits that are in the order of the text.
-    fn rank(&mut self, hits: &[Hit], ranked: &mut Vec<Ranked>) {
-        ranked.clear();
-        for hit in hits {
-            let Some((score, start)) = self.scores.get_mut(usize::from(hit.subject)) else { continue };
-            if !self.touched.contains(&hit.subject) {
-                self.touched.push(hit.subject);
-                *start = hit.start;
-            }
-            *score += i32::from(hit.weight);
-        }
-        for subject in self.touched.drain(..) {
-            let Some(sum) = self.scores.get_mut(usize::from(subject)) else { continue };
-            let (score, start) = std::mem::take(sum);
-            if score > 0 {
-                ranked.push(Ranked { subject, score, start });
-            }
-        }
-        ranked.sort_unstable_by_key(|ranked| (Reverse(ranked.score), ranked.start, ranked.subject));
-    }
+/// Takes out repeats of a learned term. What is left is in the order of the text.
+fn keep_the_first(hits: &mut Vec<LearnedHit>) {
+    hits.sort_unstable_by_key(|hit| (hit.row, hit.start));
+    hits.dedup_by_key(|hit| hit.row);
+    hits.sort_unstable_by_key(|hit| (hit.start, hit.end, hit.row));
 }
 
 impl<'r> Reading<'r> {
     /// The best subject; `None` where the evidence is too thin: the general desk.
     pub fn best(&self) -> Option<&'r SubjectId> {
         let best = self.ranked.first()?;
-        (weights::shown(best.score) >= weights::SCORE_MIN).then(|| self.id(best.subject))
+        (self.subjects.confidence_min <= self.confidence(best.subject)).then(|| self.id(best.subject))
+    }
+
+    /// How likely a subject is the right one; 0 for one that there is not.
+    pub fn confidence_of(&self, subject: &str) -> f64 {
+        let place = self.subjects.subjects.iter().position(|known| known.id.as_str() == subject);
+        place.and_then(|place| weights::confidences(self.scores, self.words).nth(place)).unwrap_or_default()
+    }
+
+    fn confidence(&self, subject: u16) -> f64 {
+        weights::confidences(self.scores, self.words).nth(usize::from(subject)).unwrap_or_default()
     }
 
     /// Every subject with evidence for it and its score, best first.
@@ -265,29 +348,54 @@ impl<'r> Reading<'r> {
 
     /// How many terms were found.
     pub fn evidence(&self) -> usize {
-        self.hits.len()
+        self.hits.len() + self.learned.len()
     }
 
     /// The same, to be kept.
     pub fn to_classification(&self) -> Classification {
-        let scores = self.ranked.iter().map(|ranked| weights::shown(ranked.score));
-        let subjects = self.ranked.iter().zip(weights::confidences(scores)).map(|(ranked, confidence)| {
-            let score = weights::shown(ranked.score);
-            RankedSubject { id: self.id(ranked.subject).clone(), score, confidence }
+        let confidences: Vec<f64> = weights::confidences(self.scores, self.words).collect();
+        let subjects = self.ranked.iter().map(|ranked| {
+            let confidence = confidences.get(usize::from(ranked.subject)).copied().unwrap_or_default();
+            RankedSubject { id: self.id(ranked.subject).clone(), score: weights::shown(ranked.score), confidence }
         });
-        let matched = self.hits.iter().map(|hit| Match {
+        let mut matched: Vec<Match> = self.hits.iter().map(|hit| self.written(hit)).collect();
+        matched.extend(self.learned.iter().flat_map(|hit| self.learned_for_the_first(hit)));
+        matched.sort_by_key(|found| (found.start, found.end));
+        Classification {
+            language: self.language.map(|language| language.code().to_owned()),
+            best: self.best().cloned(),
+            subjects: subjects.collect(),
+            matched,
+        }
+    }
+
+    fn written(&self, hit: &Hit) -> Match {
+        Match {
             subject: self.id(hit.subject).clone(),
             term: self.subjects.index.text(hit.term).to_owned(),
             weight: weights::shown(i32::from(hit.weight)),
             start: hit.start as usize,
             end: hit.end as usize,
-        });
-        Classification {
-            language: self.language.map(|language| language.code().to_owned()),
-            best: self.best().cloned(),
-            subjects: subjects.collect(),
-            matched: matched.collect(),
+            learned: None,
         }
+    }
+
+    /// What a learned term says for the subjects that rank first.
+    fn learned_for_the_first(&self, hit: &LearnedHit) -> impl Iterator<Item = Match> {
+        let (this, hit, table) = (*self, *hit, &self.subjects.index.learned);
+        let ranks_first = move |subject| {
+            this.ranked.iter().take(EXPLAINED_MAX).any(|ranked| ranked.subject == subject)
+        };
+        let is_out = move |subject| this.hits.iter().any(|other| other.subject == subject && hit.is_within(other));
+        let weights = table.weights(hit.row).iter();
+        weights.filter(move |weight| ranks_first(weight.subject) && !is_out(weight.subject)).map(move |weight| Match {
+            subject: this.id(weight.subject).clone(),
+            term: table.text(hit.row).to_owned(),
+            weight: weights::shown(i32::from(weight.hundredths)),
+            start: hit.start as usize,
+            end: hit.end as usize,
+            learned: Some(table.support(hit.row)),
+        })
     }
 
     fn id(&self, subject: u16) -> &'r SubjectId {
@@ -301,7 +409,7 @@ impl<'r> Reading<'r> {
 struct Memo {
     short: HashMap<Key, Known>,
     long: HashMap<Box<str>, Known>,
-    beginnings: Beginnings,
+    lists: Lists,
 }
 
 impl Memo {
@@ -313,12 +421,12 @@ impl Memo {
     }
 
     fn known<'w>(&mut self, lexicon: &Lexicon, key: Option<Key>, word: impl FnOnce() -> &'w str) -> Known {
-        let Memo { short, long, beginnings } = self;
+        let Memo { short, long, lists } = self;
         match key {
-            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word(), beginnings)),
+            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word(), lists)),
             None => {
                 let word = word();
-                *long.entry(word.into()).or_insert_with(|| lexicon.look_up(word, beginnings))
+                *long.entry(word.into()).or_insert_with(|| lexicon.look_up(word, lists))
             }
         }
     }

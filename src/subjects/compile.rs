@@ -10,9 +10,10 @@ use hashbrown::{HashMap, HashSet};
 use crate::fault::Fault;
 use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term, Text};
 use crate::subjects::language::Language;
+use crate::subjects::learned::{self, Learned};
 use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId};
 use crate::subjects::words::{Words, fold_tag};
-use crate::subjects::{RuleFile, Subject, SubjectId, weights};
+use crate::subjects::{RuleFile, Subject, SubjectId};
 
 /// The longest term, in bytes.
 const TERM_BYTES_MAX: usize = 120;
@@ -23,10 +24,9 @@ pub(super) struct CompiledTerm {
     /// Where its text, as the rule file writes it, ends among all texts; it begins where the text of
     /// the term before ends.
     text_end: u32,
-    /// What it counts, in hundredths.
-    pub(super) weight: i16,
     /// Its subject's place in the list of subjects.
     pub(super) subject: u16,
+    pub(super) list: List,
 }
 
 /// All terms of all subjects.
@@ -36,6 +36,8 @@ pub(super) struct Index {
     texts: String,
     /// English first, then the other languages that rules speak.
     pub(super) lexicons: Vec<Lexicon>,
+    /// What was learned. Its ids of terms are others than those of [`terms`](Index::terms).
+    pub(super) learned: Learned,
     /// Hashtags as people write them, folded.
     pub(super) tags: HashMap<Box<str>, Vec<TermId>>,
 }
@@ -82,7 +84,8 @@ pub(super) struct Placed {
 /// order of the subjects; a desk that only classifies lets that go, which saves more memory than
 /// all its terms need.
 pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed>)) -> Compiled {
-    let mut files: Vec<&RuleFile> = files.iter().collect();
+    let (learned, mut files): (Vec<&RuleFile>, Vec<&RuleFile>) =
+        files.iter().partition(|file| learned::is_learned(file));
     files.sort_by_key(|file| (format::id_of_name(&file.name), &file.name));
     let mut subjects: Vec<Subject> = Vec::new();
     let mut parents = Vec::new();
@@ -103,6 +106,7 @@ pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed
         parents.push(Parent { file: rules.file.clone(), id: rules.id.clone(), parent: rules.parent.clone() });
         each(rules, placed);
     }
+    builder.add_learned(learned, &subjects);
     let Builder { mut index, mut faults, .. } = builder;
     index.finish();
     for (subject, parent) in subjects.iter_mut().zip(checked(&parents, &mut faults)) {
@@ -207,7 +211,7 @@ impl Builder {
         for (number, term) in rules.terms.iter().enumerate() {
             let result = match term.list {
                 List::Hashtags => self.add_hashtag(subject, term),
-                List::Strong | List::Weak | List::Against => {
+                List::Strong | List::Weak | List::Against | List::Ignore => {
                     self.add_term(subject, number, &rules.terms, &mut placed)
                 }
             };
@@ -275,13 +279,34 @@ impl Builder {
         Ok(None)
     }
 
+    fn add_learned(&mut self, mut files: Vec<&RuleFile>, subjects: &[Subject]) {
+        files.sort_by_key(|file| &file.name);
+        let places = subjects.iter().enumerate();
+        let places = places.filter_map(|(place, subject)| Some((subject.id.as_str(), u16::try_from(place).ok()?)));
+        let places: HashMap<&str, u16> = places.collect();
+        let Builder { index, faults, words, .. } = self;
+        let Some(english) = index.lexicons.first_mut() else { return };
+        for file in files {
+            faults.extend(index.learned.read(file, &places, |term, id| {
+                if term.starts_with('*') || term.ends_with('*') {
+                    english.add_shape(term, id);
+                    return Ok(());
+                }
+                words.read(term)?;
+                let node = english.place(words.iter());
+                english.add(node, id);
+                Ok(())
+            }));
+        }
+    }
+
     fn push(&mut self, subject: usize, term: &Term) -> TermId {
         let id = TermId::try_from(self.index.terms.len()).expect("limits on files and terms keep them few");
         let subject = u16::try_from(subject).expect("a limit on files keeps subjects few");
         self.index.texts.push_str(&term.text);
         let text_end =
             u32::try_from(self.index.texts.len()).expect("limits on files and terms keep it short");
-        self.index.terms.push(CompiledTerm { text_end, weight: weights::of(term.list), subject });
+        self.index.terms.push(CompiledTerm { text_end, subject, list: term.list });
         id
     }
 }

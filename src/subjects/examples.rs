@@ -48,7 +48,7 @@ pub struct Tested {
 pub fn test(files: &[RuleFile]) -> Vec<Tested> {
     let mut all_rules = Vec::new();
     let compiled = compile(files, |rules, _| all_rules.push(rules));
-    let subjects = Subjects { subjects: compiled.subjects, index: compiled.index };
+    let subjects = Subjects { subjects: compiled.subjects, index: compiled.index, ..Subjects::default() };
     test_rules(&subjects, &all_rules)
 }
 

@@ -10,6 +10,7 @@
 //! strong = ["world war", "medieval", "ottoman*"]   # English
 //! weak = ["king", "battle"]
 //! against = ["browser history"]
+//! ignore = ["old"]               # whatever was learned of these, they count nothing
 //!
 //! [[terms]]                      # any number: terms of other languages (BCP 47)
 //! language = "de"
@@ -54,8 +55,8 @@ pub(super) const FAULTS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 40;
 
 const TOP_KEYS: &[&str] =
-    &["id", "name", "parent", "lcc", "ddc", "hashtags", "strong", "weak", "against", "terms", "example"];
-const TERMS_KEYS: &[&str] = &["language", "strong", "weak", "against"];
+    &["id", "name", "parent", "lcc", "ddc", "hashtags", "strong", "weak", "against", "ignore", "terms", "example"];
+const TERMS_KEYS: &[&str] = &["language", "strong", "weak", "against", "ignore"];
 const EXAMPLE_KEYS: &[&str] = &["yes", "no", "language"];
 
 /// One rule file as far as it was understood.
@@ -95,6 +96,8 @@ pub enum List {
     Strong,
     Weak,
     Against,
+    /// What was learned of these is struck out: they count nothing.
+    Ignore,
 }
 
 impl List {
@@ -105,6 +108,7 @@ impl List {
             List::Strong => "strong",
             List::Weak => "weak",
             List::Against => "against",
+            List::Ignore => "ignore",
         }
     }
 }
@@ -251,7 +255,7 @@ impl Reader<'_> {
     }
 
     fn lists(&mut self, table: &DeTable<'_>, language: Language, terms: &mut Vec<Term>) {
-        for list in [List::Strong, List::Weak, List::Against] {
+        for list in [List::Strong, List::Weak, List::Against, List::Ignore] {
             let texts = self.texts(table, list.key());
             let term = |Text { text, span }| Term { text, span, list, language };
             terms.extend(texts.into_iter().map(term));

@@ -10,6 +10,8 @@ use hashbrown::HashMap;
 
 use crate::subjects::language::detection::{Marks, marks_of};
 use crate::subjects::language::{Language, WordRules};
+use crate::subjects::learned::Learned;
+use crate::subjects::shapes::{self, Cutter};
 
 /// The id of a term, over all languages.
 pub(super) type TermId = u32;
@@ -51,8 +53,10 @@ pub(super) struct Known {
     node: Node,
     /// Its stem's symbol and one; 0 where no term has it.
     stem: u32,
-    /// Where its `word*` symbols stand in [`Beginnings`], and one; 0 where it has none.
+    /// Where its `word*` symbols stand in [`Lists`], and one; 0 where it has none.
     beginnings: u32,
+    /// Where its learned shapes stand in [`Lists`], and one; 0 where it has none, or a line of its own.
+    pub(super) shapes: u32,
     /// What it says about the language of its text; only the English lexicon is asked for that.
     pub(super) marks: Marks,
 }
@@ -69,8 +73,8 @@ impl Known {
     }
 }
 
-/// The `word*` symbols of the few words that have any.
-pub(super) type Beginnings = Vec<Box<[Symbol]>>;
+/// The `word*` symbols, and the ids of learned shapes, of the few words that have any.
+pub(super) type Lists = Vec<Box<[u32]>>;
 
 /// The terms of one language.
 #[derive(Clone, Debug)]
@@ -80,6 +84,7 @@ pub(super) struct Lexicon {
     stems: HashMap<Box<str>, Symbol>,
     beginnings: HashMap<[u8; PREFIX_KEY_BYTES], Vec<(Box<str>, Symbol)>>,
     symbols: Symbol,
+    shapes: HashMap<Box<str>, TermId>,
     steps: HashMap<(Node, Symbol), Node>,
     /// Where the terms that were added ended; sorted into `nodes` and `terms` by [`Lexicon::finish`].
     added: Vec<(Node, TermId)>,
@@ -103,6 +108,7 @@ impl Lexicon {
             stems: HashMap::new(),
             beginnings: HashMap::new(),
             symbols: 0,
+            shapes: HashMap::new(),
             steps: HashMap::new(),
             added: Vec::new(),
             nodes: vec![Place::default()],
@@ -137,6 +143,12 @@ impl Lexicon {
         self.added.push((node, term));
     }
 
+    /// Adds a learned word shape, such as `*ology`, `anti*` or `*cycl*`. It is found in words that have
+    /// no learned term of their own.
+    pub(super) fn add_shape(&mut self, shape: &str, term: TermId) {
+        self.shapes.insert(shapes::read(shape).into(), term);
+    }
+
     /// Makes the terms ready to be found, and gives back memory that only adding needs.
     pub(super) fn finish(&mut self) {
         let mut added = std::mem::take(&mut self.added);
@@ -149,10 +161,12 @@ impl Lexicon {
             listed += own.count();
         }
         self.nodes.shrink_to_fit();
+        self.steps.shrink_to_fit();
+        self.stems.shrink_to_fit();
     }
 
     /// What a folded word of a text is here.
-    pub(super) fn look_up(&self, folded: &str, lists: &mut Beginnings) -> Known {
+    pub(super) fn look_up(&self, folded: &str, lists: &mut Lists) -> Known {
         let base = self.rules.base(folded);
         let stem = self.stems.get(self.rules.stem(base).as_ref()).copied();
         let node = stem.and_then(|symbol| self.steps.get(&(ROOT, symbol)).copied());
@@ -160,15 +174,25 @@ impl Lexicon {
         let near = key.and_then(|key| self.beginnings.get(key)).map(Vec::as_slice).unwrap_or_default();
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
         let list: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
-        if !list.is_empty() {
-            lists.push(list.clone());
-        }
+        let beginnings = place_in(lists, list);
+        let is_learned = node.is_some_and(|node| self.terms_of(node).iter().any(|id| Learned::row_of(*id).is_some()));
+        let shapes = if self.shapes.is_empty() || is_learned { 0 } else { place_in(lists, self.shapes_of(base)) };
         Known {
             node: node.unwrap_or(ROOT),
             stem: stem.map_or(0, |symbol| symbol + 1),
-            beginnings: if list.is_empty() { 0 } else { u32::try_from(lists.len()).unwrap_or_default() },
+            beginnings,
+            shapes,
             marks: if self.language == Language::ENGLISH { marks_of(folded) } else { 0 },
         }
+    }
+
+    /// The learned shapes of a word, each once.
+    fn shapes_of(&self, base: &str) -> Box<[TermId]> {
+        let mut found = Vec::new();
+        Cutter::default().cut(base, |shape| found.extend(self.shapes.get(shape)));
+        found.sort_unstable();
+        found.dedup();
+        found.into()
     }
 
     /// Calls `found` with every term that begins at the first of `words`, and the number of its words.
@@ -176,7 +200,7 @@ impl Lexicon {
     pub(super) fn terms_at(
         &self,
         words: &[Known],
-        lists: &Beginnings,
+        lists: &Lists,
         found: &mut impl FnMut(TermId, usize),
     ) {
         let Some((first, rest)) = words.split_first() else { return };
@@ -220,7 +244,7 @@ impl Lexicon {
         mut node: Node,
         mut count: usize,
         mut rest: &[Known],
-        lists: &Beginnings,
+        lists: &Lists,
         found: &mut impl FnMut(TermId, usize),
     ) {
         loop {
@@ -249,7 +273,7 @@ impl Lexicon {
         node: Node,
         count: usize,
         rest: &[Known],
-        lists: &Beginnings,
+        lists: &Lists,
         found: &mut dyn FnMut(TermId, usize),
     ) {
         self.from(node, count, rest, lists, &mut |term, words| found(term, words));
@@ -297,7 +321,22 @@ impl Lexicon {
     }
 }
 
-fn beginnings_of(word: Known, lists: &Beginnings) -> &[Symbol] {
+/// Keeps a list: its place and one, or 0 where it is empty.
+fn place_in(lists: &mut Lists, list: Box<[u32]>) -> u32 {
+    if list.is_empty() {
+        return 0;
+    }
+    lists.push(list);
+    u32::try_from(lists.len()).unwrap_or_default()
+}
+
+/// The learned shapes of a word.
+pub(super) fn shapes_of(word: Known, lists: &Lists) -> &[TermId] {
+    let list = word.shapes.checked_sub(1).and_then(|at| lists.get(at as usize));
+    list.map(AsRef::as_ref).unwrap_or_default()
+}
+
+fn beginnings_of(word: Known, lists: &Lists) -> &[Symbol] {
     let list = word.beginnings.checked_sub(1).and_then(|at| lists.get(at as usize));
     list.map(AsRef::as_ref).unwrap_or_default()
 }

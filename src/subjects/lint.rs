@@ -95,7 +95,7 @@ fn whole_file(rules: &Rules, faults: &mut Vec<Fault>) {
         let hint = "add `[[example]]` with `yes = \"…\"`, a question that should be found";
         faults.push(Fault::warning(&rules.file, None, "there are no examples").with_hint(hint));
     }
-    let terms = rules.terms.iter().filter(|term| term.list != List::Against).count();
+    let terms = rules.terms.iter().filter(|term| !matches!(term.list, List::Against | List::Ignore)).count();
     if terms < TERMS_MIN {
         let what = format!("there are fewer than {TERMS_MIN} terms");
         faults.push(Fault::warning(&rules.file, None, what).with_hint("add the words patrons use"));
