@@ -20,6 +20,11 @@ pub const CLOSE_SECOND_SHARE: f64 = 0.6;
 /// confidence of 0.6 where nothing speaks for another subject, two weak ones 0.3, one weak one 0.1.
 const SHARPNESS: f64 = 4.0;
 
+/// How often the plainest question is another subject's all the same: people ask where they are, and
+/// some questions belong to two subjects. Without it, of 98,000 questions those given 0.98 were right
+/// only 93 times in 100.
+const DOUBT: f64 = 0.04;
+
 /// Texts with fewer words, and with more, count as if they had so many: nobody is sure because of one
 /// word, and a long text is read for what it says and not for its length.
 const WORDS: RangeInclusive<usize> = 5..=40;
@@ -71,5 +76,6 @@ pub(super) fn confidences(scores: &[i32], words: usize) -> impl Iterator<Item = 
     let best = scores.iter().copied().max().unwrap_or_default();
     let odds = move |score: i32| (shown(score - best) * sharpness).exp();
     let sum: f64 = scores.iter().map(|score| odds(*score)).sum();
-    scores.iter().map(move |score| odds(*score) / sum)
+    let doubt = DOUBT / scores.len().max(1) as f64;
+    scores.iter().map(move |score| (1.0 - DOUBT) * odds(*score) / sum + doubt)
 }
