@@ -13,6 +13,8 @@ mod language;
 mod lexicon;
 mod lint;
 mod naming;
+mod screening;
+mod signals;
 mod weights;
 mod words;
 
@@ -28,6 +30,7 @@ pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
 pub use lint::lint;
+pub use screening::{Evidence, HOLD_MIN, Kind, SCREENING_FOLDER, Screener, Screening};
 pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
 pub use words::TEXT_BYTES_MAX;
 
@@ -108,6 +111,7 @@ impl fmt::Debug for RuleFile {
 pub struct Subjects {
     subjects: Vec<Subject>,
     index: compile::Index,
+    screening: screening::ScreeningRules,
 }
 
 impl fmt::Debug for Subjects {
@@ -120,8 +124,12 @@ impl Subjects {
     /// Reads all rule files, and finds all that is wrong with them at once. A broken file, or a
     /// broken part of one, is left out; everything else is used.
     pub fn compile(files: &[RuleFile]) -> (Subjects, Vec<Fault>) {
-        let compiled = compile::compile(files, |_, _| ());
-        (Subjects { subjects: compiled.subjects, index: compiled.index }, compiled.faults)
+        let of_subjects = files.iter().filter(|file| !screening::is_of_screening(file));
+        let compiled = compile::compile(of_subjects, |_, _| ());
+        let (screening, faults_of_screening) = screening::compile_rules(files);
+        let mut faults = compiled.faults;
+        faults.extend(faults_of_screening);
+        (Subjects { subjects: compiled.subjects, index: compiled.index, screening }, faults)
     }
 
     /// All subjects, in the order of their ids.
@@ -150,6 +158,17 @@ impl Subjects {
     /// [`TEXT_BYTES_MAX`] only the beginning is read.
     pub fn classify(&self, text: &str, language: Option<&str>) -> Classification {
         self.reader().classify(text, language)
+    }
+
+    /// Tells a question from a greeting, thanks, spam, abuse and nothing at all. `language` is what
+    /// the post declared.
+    pub fn screen(&self, text: &str, language: Option<&str>) -> Screening {
+        self.screener().screen(text, language)
+    }
+
+    /// For many texts: what [`screen`](Subjects::screen) does, faster from text to text.
+    pub fn screener(&self) -> Screener<'_> {
+        Screener::new(self)
     }
 
     /// For many texts: what [`classify`](Subjects::classify) does, faster from text to text.

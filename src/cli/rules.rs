@@ -192,7 +192,7 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
         },
         subject: &example.subject,
         text: &example.text,
-        chosen: tested.classification.chosen().iter().map(|chosen| &chosen.id).collect(),
+        chosen: tested.chosen.iter().collect(),
         file: &example.file,
         line: source.map(|source| Position::of(source, example.span.start).line),
     }

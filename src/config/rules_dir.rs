@@ -7,13 +7,14 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::subjects::{RULE_FILE_BYTES_MAX, RuleFile};
+use crate::subjects::{RULE_FILE_BYTES_MAX, RuleFile, SCREENING_FOLDER};
 
 /// How many rule files a directory may hold.
 pub const RULE_FILES_MAX: usize = 1_000;
 
-/// Reads every `*.toml` file in `dir`, sorted by name. Hidden files and what lies in directories
-/// below are left out.
+/// Reads every `*.toml` file in `dir` and, where there is one, in its folder of rules that tell
+/// questions from other posts; sorted by name. Hidden files and what lies in other directories below
+/// are left out.
 ///
 /// # Errors
 ///
@@ -21,6 +22,16 @@ pub const RULE_FILES_MAX: usize = 1_000;
 /// names the path.
 pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
+    read_folder(dir, &mut files)?;
+    let screening = dir.join(SCREENING_FOLDER);
+    if screening.is_dir() {
+        read_folder(&screening, &mut files)?;
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+fn read_folder(dir: &Path, files: &mut Vec<RuleFile>) -> io::Result<()> {
     for entry in fs::read_dir(dir).map_err(|error| named(error, dir))? {
         let path = entry.map_err(|error| named(error, dir))?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -35,8 +46,7 @@ pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
         let text = read_file(&path).map_err(|error| named(error, &path))?;
         files.push(RuleFile { name: path.display().to_string(), text });
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    Ok(())
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
@@ -61,10 +71,16 @@ mod tests {
         fs::write(dir.path().join("art.toml~"), "").unwrap();
         fs::write(dir.path().join(".hidden.toml"), "").unwrap();
         fs::create_dir(dir.path().join("old.toml")).unwrap();
+        for folder in ["screening", "drafts"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+            fs::write(dir.path().join(folder).join("spam.toml"), "id = 1").unwrap();
+        }
         let files = read(dir.path()).unwrap();
-        let found: Vec<(bool, usize)> =
-            files.iter().map(|file| (file.name.ends_with("music.toml"), file.text.len())).collect();
-        assert_eq!(found, [(false, RULE_FILE_BYTES_MAX + 1), (true, 2)]);
+        let name = |file: &RuleFile| file.name.replace(dir.path().to_str().unwrap(), "");
+        let found: Vec<(String, usize)> = files.iter().map(|file| (name(file), file.text.len())).collect();
+        let expected =
+            [("/art.toml", RULE_FILE_BYTES_MAX + 1), ("/music.toml", 2), ("/screening/spam.toml", 6)];
+        assert_eq!(found, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
     }
 
     #[test]

@@ -81,8 +81,11 @@ pub(super) struct Placed {
 /// Compiles all files. `each` is given what was read of a file, and where its terms went, in the
 /// order of the subjects; a desk that only classifies lets that go, which saves more memory than
 /// all its terms need.
-pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed>)) -> Compiled {
-    let mut files: Vec<&RuleFile> = files.iter().collect();
+pub(super) fn compile<'f>(
+    files: impl IntoIterator<Item = &'f RuleFile>,
+    mut each: impl FnMut(Rules, Vec<Placed>),
+) -> Compiled {
+    let mut files: Vec<&RuleFile> = files.into_iter().collect();
     files.sort_by_key(|file| (format::id_of_name(&file.name), &file.name));
     let mut subjects: Vec<Subject> = Vec::new();
     let mut parents = Vec::new();

@@ -6,26 +6,36 @@
 use std::collections::HashMap;
 
 use crate::fault::{Fault, Position};
-use crate::subjects::RuleFile;
 use crate::subjects::compile::{Placed, TermWords, compile};
 use crate::subjects::format::{List, Rules, Term};
 use crate::subjects::language::Language;
 use crate::subjects::lexicon::{Extent, TermId};
-use crate::subjects::weights;
+use crate::subjects::{RuleFile, Subjects, screening, weights};
 
 /// A subject with fewer terms finds next to nothing.
 const TERMS_MIN: usize = 10;
 
 /// All faults of the files, and all advice.
 pub fn lint(files: &[RuleFile]) -> Vec<Fault> {
+    let (_, mut faults) = Subjects::compile(files);
+    let (kinds, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| screening::is_of_screening(file));
+    // A word may tell a subject and a kind of post; neither is in the other's way.
+    faults.extend(advice(&others));
+    faults.extend(advice(&kinds));
+    faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
+    faults
+}
+
+/// All advice on files whose subjects, or kinds of posts, are told from each other.
+fn advice(files: &[&RuleFile]) -> Vec<Fault> {
     let mut terms = Terms::default();
-    let mut faults = compile(files, |rules, placed| terms.add(rules, placed)).faults;
+    compile(files.iter().copied(), |rules, placed| terms.add(rules, placed));
+    let mut faults = Vec::new();
     terms.rules.iter().for_each(|rules| whole_file(rules, &mut faults));
     let sources: Sources = files.iter().map(|file| (file.name.as_str(), file.text.as_slice())).collect();
     faults.extend(same_stems(&terms, &sources));
     faults.extend(strong_elsewhere(&terms));
     faults.extend(never_counted(&terms, &sources));
-    faults.sort_by_key(|fault| (fault.file.clone(), fault.span.as_ref().map(|span| span.start)));
     faults
 }
 
