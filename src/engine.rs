@@ -290,7 +290,7 @@ fn person_of(input: &Input) -> Option<&AccountId> {
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),
             Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } => None,
+            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } => None,
             Action::ReassignQuestion { to, .. } => Some(to),
         },
     }
@@ -314,7 +314,9 @@ fn codes_of(input: &Input) -> Vec<Code> {
             letter.about.iter().cloned().collect()
         }
         Input::Coordinator { action, .. } => match action {
-            Action::CloseQuestion { code } | Action::ReassignQuestion { code, .. } => vec![code.clone()],
+            Action::CloseQuestion { code }
+            | Action::ReleaseQuestion { code }
+            | Action::ReassignQuestion { code, .. } => vec![code.clone()],
             Action::AddLibrarian { .. } | Action::PauseLibrarian { .. } | Action::RemoveLibrarian { .. } => {
                 Vec::new()
             }

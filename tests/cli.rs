@@ -425,6 +425,8 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
             "questions list --json",
             "questions show K7Q4",
             "questions close K7Q4",
+            "questions list --held",
+            "questions release K7Q4",
         ];
         let told = |step: &str| folder.told(&step.split(' ').collect::<Vec<_>>());
         steps.map(|step| format!("$ stumper {step}\n{}", told(step))).join("\n")
@@ -530,6 +532,20 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
     error: there is no question K7Q4
 
     hint: see `stumper questions list --all`; ended questions are erased after a while
+
+    $ stumper questions list --held
+    exit: 0
+    --- stdout
+    --- stderr
+    nothing is held back
+
+    $ stumper questions release K7Q4
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no question K7Q4
+
+    hint: see `stumper questions list --all`; ended questions are erased after a while
     "#);
 }
 
@@ -570,6 +586,36 @@ fn a_question_from_asking_to_its_answer() {
     }
     // What was decided outlives the process.
     assert!(folder.data(&["questions", "list", "--all"]).contains("answered"));
+}
+
+#[test]
+fn nothing_lost_what_is_held_back_is_seen_and_released() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("rules/screening")).unwrap();
+    folder.write("rules/screening/spam.toml", "id = \"spam\"\nname = \"Spam\"\nstrong = [\"dm me\"]\n");
+    let desk = folder.start();
+    desk.say("eve", "@desk Buy real followers, the norman conquest of §likes, DM me now", "public", None);
+    let held = folder.wait_for(&["questions", "list", "--held", "--json"], |list| list.contains("held"));
+    let row: serde_json::Value = serde_json::from_str(held.trim()).unwrap();
+    assert_eq!((&row["state"], &row["held"]["kind"]), (&"held".into(), &"spam".into()), "{row}");
+    let code = row["code"].as_str().unwrap();
+    let listed = folder.data(&["questions", "list", "--held"]);
+    assert!(listed.contains("spam") && listed.contains("dm me (+3)"), "{listed}");
+    assert!(!held.contains("§likes") && !listed.contains("§likes"), "promise 7: lists quote nobody");
+    assert!(
+        folder.told(&["questions", "list"]).contains("1 held back as no question; see why with `--held`")
+    );
+    let shown = folder.data(&["questions", "show", code]);
+    for expected in ["held", "§likes", "Held back as spam because of", "it is erased"] {
+        assert!(shown.contains(expected), "{expected} is missing in {shown}");
+    }
+    assert!(folder.told(&["questions", "release", code]).contains("it is a question now"));
+    folder.wait_for(&["questions", "list"], |list| list.contains(code));
+    assert!(folder.told(&["questions", "release", code]).contains("is not held back"));
+    let (_, log) = desk.terminate();
+    for secret in ["eve", "§likes"] {
+        assert!(!log.contains(secret), "promise 7: {secret} stands in the log: {log}");
+    }
 }
 
 #[test]

@@ -163,6 +163,10 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
             world.coordinator(Action::CloseQuestion { code });
         }
+        ["the", "coordinator", "releases", code] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            world.coordinator(Action::ReleaseQuestion { code });
+        }
         ["the", "coordinator", "gives", code, "to", name] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
             world.coordinator(Action::ReassignQuestion { code, to: AccountId::new(Network::Sandbox, name) });

@@ -11,7 +11,7 @@ use crate::cli::output::{self, Problem};
 use crate::cli::reach::{self, Reached};
 use crate::clock;
 use crate::config::Config;
-use crate::desk::question::{Fate, FoundSubject, Invitation, Reason, Why};
+use crate::desk::question::{Fate, FoundSubject, Invitation, Reason, State, Why};
 use crate::desk::{Code, Visibility};
 use crate::engine::control::{Details, QUESTIONS_MAX, QuestionRow, Reply, Request, Which};
 
@@ -22,6 +22,9 @@ pub(super) enum Command {
         /// Show those that have ended as well.
         #[arg(long)]
         all: bool,
+        /// Show posts that are held back because they seem to be spam or abuse.
+        #[arg(long, conflicts_with = "all")]
+        held: bool,
         /// Write one JSON object for each question.
         #[arg(long)]
         json: bool,
@@ -35,7 +38,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// End a question, telling its patron.
+    /// Take a held post for a question after all: librarians are asked, its patron is told.
+    Release {
+        #[arg(value_parser = code)]
+        code: Code,
+    },
+    /// End a question, telling its patron; or agree that a held post is none, telling nobody.
     Close {
         #[arg(value_parser = code)]
         code: Code,
@@ -67,7 +75,14 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<Exit, Probl
 
 async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
     match command {
-        Command::List { all, json } => list(desk, if all { Which::All } else { Which::Open }, json).await,
+        Command::List { all, held, json } => {
+            let which = match (all, held) {
+                (_, true) => Which::Held,
+                (true, false) => Which::All,
+                (false, false) => Which::Open,
+            };
+            list(desk, which, json).await
+        }
         Command::Show { code, json: false } => {
             let details = details(desk, code).await?;
             output::data(&show(&details, clock::now()))
@@ -75,9 +90,14 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
         Command::Show { code, json: true } | Command::Export { code } => {
             output::json(&details(desk, code).await?)
         }
+        Command::Release { code } => {
+            let reply = desk.ask(Request::Release { id: wish_id()?, code }).await?;
+            tell(&reply, "it is a question now: librarians are asked, and its patron is told");
+            Ok(())
+        }
         Command::Close { code } => {
             let reply = desk.ask(Request::Close { id: wish_id()?, code }).await?;
-            tell(&reply, "the question is closed; a patron without an answer is told");
+            tell(&reply, "it is closed; a patron who asked and has no answer is told");
             Ok(())
         }
         Command::Reassign { code, to } => {
@@ -96,11 +116,14 @@ async fn details(desk: &Reached, code: Code) -> Result<Details, Problem> {
 }
 
 async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
-    let Reply::Questions { questions, more } = desk.ask(Request::Questions { which }).await? else {
+    let Reply::Questions { questions, more, held } = desk.ask(Request::Questions { which }).await? else {
         return Err(Problem::wrong_reply());
     };
     if more {
         output::note(&format!("only the {QUESTIONS_MAX} oldest are shown"));
+    }
+    if which != Which::Held && held > 0 {
+        output::note(&format!("{held} held back as no question; see why with `--held`"));
     }
     if json {
         return questions.iter().try_for_each(output::json);
@@ -109,11 +132,16 @@ async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
         let what = match which {
             Which::Open => "no open questions; see those that have ended with `--all`",
             Which::All => "no questions",
+            Which::Held => "nothing is held back",
         };
         output::note(what);
         return Ok(());
     }
     let now = clock::now();
+    if which == Which::Held {
+        let rows: Vec<Vec<String>> = questions.iter().filter_map(|row| held_cells(row, now)).collect();
+        return output::data(&output::table(&["CODE", "KIND", "AGE", "MORE", "BECAUSE"], &rows));
+    }
     let rows: Vec<Vec<String>> = questions.iter().map(|row| cells(row, now)).collect();
     output::data(&output::table(&["CODE", "STATE", "SUBJECT", "AGE", "ASKED", "OWNER"], &rows))
 }
@@ -127,6 +155,17 @@ fn cells(row: &QuestionRow, now: Timestamp) -> Vec<String> {
         row.asked.to_string(),
         row.owner.clone().unwrap_or_else(|| "-".to_owned()),
     ]
+}
+
+fn held_cells(row: &QuestionRow, now: Timestamp) -> Option<Vec<String>> {
+    let held = row.held.as_ref()?;
+    Some(vec![
+        row.code.to_string(),
+        held.kind.to_string(),
+        output::age(now, row.asked_at),
+        held.more.to_string(),
+        held.because.join(", "),
+    ])
 }
 
 /// Everything about a question as a person reads it.
@@ -144,10 +183,16 @@ fn show(details: &Details, now: Timestamp) -> String {
         question.language.as_ref().map(|tag| format!(", in {}", output::line(tag))).unwrap_or_default(),
         output::indented(question.text.reveal()),
     ));
-    text.push_str("Why this subject\n");
-    text.push_str(&subjects(&question.subjects));
-    text.push_str("\nWhy these librarians\n");
-    text.push_str(&invitations(&question.invitations, now));
+    if let State::Held { kind, because, more } = &question.state {
+        text.push_str(&format!("Held back as {kind} because of\n    {}\n", because.join(", ")));
+        text.push_str(&format!("    {more} more of its author's posts were only counted\n"));
+        text.push_str("    to take it for a question: `stumper questions release` and its code\n");
+    } else {
+        text.push_str("Why this subject\n");
+        text.push_str(&subjects(&question.subjects));
+        text.push_str("\nWhy these librarians\n");
+        text.push_str(&invitations(&question.invitations, now));
+    }
     if let Some((reason, at)) = details.next {
         text.push_str(&format!("\nNext\n    {} at {}\n", next(reason), output::time(at)));
     }

@@ -74,7 +74,7 @@ pub enum Said {
     Mistaken(Mistake),
     /// Plain words.
     Words,
-    /// A greeting, a lone sign, or no text at all.
+    /// A lone sign, or no text at all.
     Nothing,
 }
 
@@ -147,22 +147,6 @@ const PHRASES: &[(&str, Said)] = &[
 /// Words that thank, and words that may stand around them.
 const THANKS: &[&str] = &["thanks", "thank", "thankyou", "thx", "ty", "cheers", "merci", "danke", "gracias"];
 
-/// Greetings alone are no question.
-const GREETINGS: &[&str] = &[
-    "hi",
-    "hello",
-    "hey",
-    "hiya",
-    "good",
-    "morning",
-    "afternoon",
-    "evening",
-    "day",
-    "there",
-    "desk",
-    "greetings",
-];
-
 /// Reads a text. `subjects` is asked for the names of subjects.
 pub fn read(text: &str, speaker: Speaker, subjects: &Subjects) -> Reading {
     let (text, code) = without_code(text);
@@ -193,9 +177,6 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     }
     if speaker != Speaker::Anyone || asks(text) {
         return Said::Words;
-    }
-    if words.len() <= 3 && words.iter().all(|word| GREETINGS.contains(&word.as_str())) {
-        return Said::Nothing;
     }
     match words.len() {
         // Not all scripts put spaces between words, so that one "word" can be a whole question.
@@ -616,8 +597,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_greetings_are_no_question() {
-        for text in ["", "   ", "!!!", "🙂", "\u{200b}\u{202e}", "Hi there!", "good morning"] {
+    fn what_has_no_word_is_nothing() {
+        for text in ["", "   ", "!!!", "🙂", "\u{200b}\u{202e}"] {
             check(Speaker::Anyone, text, Said::Nothing);
         }
     }

@@ -13,7 +13,8 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::Post;
 use crate::desk::question::Question;
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, patron, privacy, volunteering, wording};
+use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
+use crate::subjects::Kind;
 
 /// Help that nobody asked for is given at most once in this time.
 const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -177,22 +178,56 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             let code = question.code.clone();
             patron::more(draft, spoken, &code)
         }
-        (Speaker::Patron | Speaker::Invited | Speaker::Anyone, _) if spoken.post.addressed => {
-            patron::ask(draft, spoken.post)
+        (speaker, _) => {
+            if let Some(outcome) = no_question(draft, spoken) {
+                return outcome;
+            }
+            if spoken.post.addressed || speaker == Speaker::Patron {
+                return patron::ask(draft, spoken.post);
+            }
+            // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
+            help_once(draft, spoken)
         }
-        // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
-        (Speaker::Patron, _) => patron::ask(draft, spoken.post),
-        (Speaker::Invited | Speaker::Anyone, _) => help_once(draft, spoken),
     }
 }
 
-/// Whether what its patron writes below a question belongs to it; below an ended one it is a new one.
+/// Whether what its patron writes below a question belongs to it; below an ended one it is a new one, and
+/// so it is below one that nobody has seen.
 fn takes_more(question: &Question) -> bool {
-    !question.state.is_final()
+    !question.state.is_final() && !question.state.is_held()
+}
+
+/// What is no question is treated as what it is; `None` for a question. Whoever opted in as a librarian is
+/// known to the desk, so nothing of theirs is held back.
+fn no_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Outcome> {
+    let post = spoken.post;
+    let screening = draft.view.subjects.screen(post.text.reveal(), post.language.as_deref());
+    let person = draft.person(&post.author.id).and_then(|person| person.librarian.as_ref());
+    let is_librarian = person.is_some_and(|librarian| librarian.opted_in_at.is_some());
+    match screening.kind {
+        Kind::Question => None,
+        Kind::Spam | Kind::Abuse if is_librarian => None,
+        Kind::Spam | Kind::Abuse => Some(held::hold(draft, post, &screening)),
+        Kind::Greeting => Some(greet(draft, spoken)),
+        Kind::Thanks => Some(patron::thanks(draft, spoken)),
+        Kind::Empty => Some(help_once(draft, spoken)),
+    }
+}
+
+/// Greets back, and tells how to ask; once, as with help.
+fn greet(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    if may_help(draft, spoken.post) {
+        draft.reply(spoken.post, Purpose::Reply, wording::greeting());
+    }
+    Outcome::Helped
 }
 
 fn mistaken(draft: &mut Draft<'_>, spoken: &Spoken<'_>, mistake: &Mistake) -> Outcome {
     let is_unknown_word = matches!(mistake, Mistake::Word { .. });
+    // A single word may be a greeting, and no slip of the finger.
+    if let Some(outcome) = is_unknown_word.then(|| no_question(draft, spoken)).flatten() {
+        return outcome;
+    }
     if !is_unknown_word || may_help(draft, spoken.post) {
         draft.reply(spoken.post, Purpose::Reply, wording::mistaken(mistake));
     }

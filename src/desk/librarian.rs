@@ -162,7 +162,11 @@ pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text
         State::Withdrawn => return too_late(draft, code, &post.author.id),
         // Nobody answered yet, so this is the answer.
         State::Seeking | State::Unanswered => return answer_with(draft, spoken, code, text),
-        State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } | State::Closed => {}
+        State::Claimed { .. }
+        | State::Interview { .. }
+        | State::Answered { .. }
+        | State::Closed
+        | State::Held { .. } => {}
     }
     let body = wording::second_answer(code, &by, &outbox::defused(text));
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
@@ -257,9 +261,11 @@ fn too_late(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> Outcom
         State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
             wording::owned_by_colleague(code)
         }
-        state @ (State::Closed | State::Withdrawn | State::Unanswered | State::Seeking) => {
-            wording::question_is_over(code, state)
-        }
+        state @ (State::Closed
+        | State::Withdrawn
+        | State::Unanswered
+        | State::Seeking
+        | State::Held { .. }) => wording::question_is_over(code, state),
     };
     say(draft, code, librarian, body);
     Outcome::Outdated

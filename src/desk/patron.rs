@@ -3,6 +3,8 @@
 //! **Invariant:** a patron's words go only to the librarians of their own question, never wider than
 //! the narrowest post they come from.
 
+use jiff::Timestamp;
+
 use crate::desk::commands::Speaker;
 use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
@@ -24,35 +26,49 @@ const THANKS_WORDS_MAX: usize = 4;
 /// Marks where a longer text was cut.
 const CUT_MARK: &str = "\n[…]";
 
-/// Takes in a new question: classifies it, asks the first librarians, and tells the patron.
+/// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    let text = limited(post.text.reveal());
-    let subjects = found_subjects(draft, &text, post.language.as_deref());
-    draft.add_question(Question {
+    draft.add_question(question(&code, post, draft.now, State::Seeking));
+    take_in(draft, &code)
+}
+
+/// A post as a question that nothing was done about yet.
+pub(crate) fn question(code: &Code, post: &Post, now: Timestamp, state: State) -> Question {
+    Question {
         code: code.clone(),
         version: 0,
         patron: post.author.clone(),
         visibility: post.visibility,
         language: post.language.clone(),
-        text: Confidential::new(text),
+        text: Confidential::new(limited(post.text.reveal())),
         place: post.place.clone(),
-        asked_at: draft.now,
-        state: State::Seeking,
-        subjects,
+        asked_at: now,
+        state,
+        subjects: Vec::new(),
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
         recent_letters: Vec::new(),
-    });
-    draft.link(post.id(), Some(code.clone()), post.author.id.clone());
-    draft.note(&code, explanation(draft, &code));
-    let search = escalation::seek(draft, &code);
+    }
+}
+
+/// Classifies a question, asks the first librarians, and tells the patron.
+pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let subjects = found_subjects(draft, question.text.reveal(), question.language.as_deref());
+    let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    if let Some(question) = draft.question_mut(code) {
+        question.subjects = subjects;
+    }
+    draft.link(post, Some(code.clone()), patron);
+    draft.note(code, explanation(draft, code));
+    let search = escalation::seek(draft, code);
     let names =
-        draft.question(&code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
-    let body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
-    let _ = draft.tell_patron(&code, Purpose::Acknowledgement, None, body);
+        draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
+    let body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
 
@@ -239,6 +255,7 @@ fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Quest
 fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
     let open: Vec<Code> = open_questions(draft, &spoken.post.author.id)
         .into_iter()
+        .filter(|question| !question.state.is_held() || spoken.about.as_ref() == Some(&question.code))
         .map(|question| question.code.clone())
         .collect();
     let named = spoken.about.as_ref().filter(|code| open.contains(code)).cloned();

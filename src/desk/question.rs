@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId, LetterId};
 use crate::desk::post::{Account, AccountId, Confidential, Place, PostId, Visibility};
-use crate::subjects::SubjectId;
+use crate::subjects::{Kind, SubjectId};
 
 /// A reference question and all that the desk remembers of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,9 @@ impl Question {
     pub fn owner(&self) -> Option<&AccountId> {
         match &self.state {
             State::Claimed { by } | State::Interview { by } | State::Answered { by } => Some(by),
-            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => None,
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn | State::Held { .. } => {
+                None
+            }
         }
     }
 
@@ -88,6 +90,15 @@ pub enum State {
     Unanswered,
     /// The patron or the coordinator took it back.
     Withdrawn,
+    /// It seems to be no question, and waits for the coordinator to look at it. Nobody was told.
+    Held {
+        /// What it seems to be.
+        kind: Kind,
+        /// What speaks for that, the most telling first; never the author's words.
+        because: Vec<String>,
+        /// How many more of its author's posts were only counted.
+        more: u32,
+    },
 }
 
 /// What can happen to a question's state.
@@ -109,13 +120,15 @@ pub enum Event {
     GiveUp,
     /// The patron or the coordinator takes it back.
     Withdraw,
+    /// The coordinator finds that a held post is a question.
+    Admit,
 }
 
 impl State {
     /// The state after `event`, or `None` where the event is not possible. This is the whole table
     /// of legal transitions.
     pub fn after(&self, event: Event) -> Option<State> {
-        use State::{Answered, Claimed, Closed, Interview, Seeking, Unanswered, Withdrawn};
+        use State::{Answered, Claimed, Closed, Held, Interview, Seeking, Unanswered, Withdrawn};
         match (self, event) {
             (Seeking | Unanswered, Event::Claim { by }) => Some(Claimed { by }),
             (Claimed { .. } | Interview { .. }, Event::Release) => Some(Seeking),
@@ -130,11 +143,14 @@ impl State {
             (Answered { .. } | Claimed { .. } | Interview { .. }, Event::Close) => Some(Closed),
             (Seeking, Event::Close) => Some(Withdrawn),
             (Seeking, Event::GiveUp) => Some(Unanswered),
-            (Seeking | Claimed { .. } | Interview { .. } | Unanswered, Event::Withdraw) => Some(Withdrawn),
+            (Seeking | Claimed { .. } | Interview { .. } | Unanswered | Held { .. }, Event::Withdraw) => {
+                Some(Withdrawn)
+            }
             (Answered { .. }, Event::Withdraw) => Some(Closed),
-            (Closed | Withdrawn, _) => None,
+            (Held { .. }, Event::Admit) => Some(Seeking),
+            (Closed | Withdrawn | Held { .. }, _) => None,
             (_, Event::Claim { .. } | Event::Release | Event::Ask | Event::Reply) => None,
-            (_, Event::Close | Event::GiveUp) => None,
+            (_, Event::Close | Event::GiveUp | Event::Admit) => None,
         }
     }
 
@@ -142,10 +158,17 @@ impl State {
     pub fn is_final(&self) -> bool {
         match self {
             State::Closed | State::Unanswered | State::Withdrawn => true,
-            State::Seeking | State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
-                false
-            }
+            State::Seeking
+            | State::Claimed { .. }
+            | State::Interview { .. }
+            | State::Answered { .. }
+            | State::Held { .. } => false,
         }
+    }
+
+    /// Whether it waits for the coordinator to see whether it is a question at all.
+    pub fn is_held(&self) -> bool {
+        matches!(self, State::Held { .. })
     }
 
     /// Puts another account in the owner's place; for striking out somebody who is to be forgotten.
@@ -156,7 +179,7 @@ impl State {
                     *by = to.clone();
                 }
             }
-            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => {}
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn | State::Held { .. } => {}
         }
     }
 
@@ -170,6 +193,7 @@ impl State {
             State::Closed => "closed",
             State::Unanswered => "unanswered",
             State::Withdrawn => "withdrawn",
+            State::Held { .. } => "held",
         }
     }
 }
@@ -190,7 +214,7 @@ pub enum Reason {
     InterviewOver,
     /// The answered conversation has been quiet: close it.
     CloseQuiet,
-    /// The time for which closed questions are kept is over: erase it.
+    /// The time for which closed questions and held posts are kept is over: erase it.
     Erase,
 }
 
@@ -328,6 +352,7 @@ mod tests {
             State::Closed,
             State::Unanswered,
             State::Withdrawn,
+            State::Held { kind: Kind::Spam, because: Vec::new(), more: 0 },
         ];
         let events = [
             ("claim", Event::Claim { by: by() }),
@@ -339,6 +364,7 @@ mod tests {
             ("close", Event::Close),
             ("give up", Event::GiveUp),
             ("withdraw", Event::Withdraw),
+            ("admit", Event::Admit),
         ];
         let mut table = String::new();
         for (name, event) in &events {
@@ -351,16 +377,17 @@ mod tests {
         }
         let head: String = states.iter().map(|state| format!("{:11}", state.word())).collect();
         insta::assert_snapshot!(format!("{:15}{}\n{table}", "", head.trim_end()), @r"
-                       seeking    claimed    interview  answered   closed     unanswered withdrawn
-        claim          claimed    ·          ·          ·          ·          claimed    ·
-        release        ·          seeking    seeking    ·          ·          ·          ·
-        ask            ·          interview  interview  interview  ·          ·          ·
-        reply          ·          ·          claimed    ·          ·          ·          ·
-        answer         answered   answered   answered   answered   ·          answered   ·
-        other's answer answered   ·          ·          ·          ·          answered   ·
-        close          withdrawn  closed     closed     closed     ·          ·          ·
-        give up        unanswered ·          ·          ·          ·          ·          ·
-        withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·
+                       seeking    claimed    interview  answered   closed     unanswered withdrawn  held
+        claim          claimed    ·          ·          ·          ·          claimed    ·          ·
+        release        ·          seeking    seeking    ·          ·          ·          ·          ·
+        ask            ·          interview  interview  interview  ·          ·          ·          ·
+        reply          ·          ·          claimed    ·          ·          ·          ·          ·
+        answer         answered   answered   answered   answered   ·          answered   ·          ·
+        other's answer answered   ·          ·          ·          ·          answered   ·          ·
+        close          withdrawn  closed     closed     closed     ·          ·          ·          ·
+        give up        unanswered ·          ·          ·          ·          ·          ·          ·
+        withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·          withdrawn
+        admit          ·          ·          ·          ·          ·          ·          ·          seeking
         ");
     }
 }

@@ -128,4 +128,6 @@ pub enum Outcome {
     Capped,
     /// A private post on a network where the desk cannot answer privately.
     Declined,
+    /// Spam or abuse, kept for the coordinator.
+    Held,
 }

@@ -170,7 +170,8 @@ pub fn question_is_over(code: &Code, state: &State) -> String {
         | State::Unanswered
         | State::Seeking
         | State::Claimed { .. }
-        | State::Interview { .. } => "is no longer open",
+        | State::Interview { .. }
+        | State::Held { .. } => "is no longer open",
     };
     format!("Thank you! But {code} {how}, so I haven't passed this on.")
 }
@@ -281,6 +282,11 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
     format!("{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{contact}")
 }
 
+/// To a greeting: how to ask.
+pub fn greeting() -> String {
+    "Hello! Ask me anything in your own words, right here, and I'll find a librarian who knows. Say help to see what else I can do.".to_owned()
+}
+
 pub fn joined(subjects: &str, librarian: &Librarian) -> String {
     let hours = if librarian.hours.is_empty() {
         "You may be asked at any hour; to change that, say for example: hours 18:00-22:00 Europe/Berlin weekdays".to_owned()
@@ -351,6 +357,9 @@ pub fn my_questions(asked: &[String], invited: &[String]) -> String {
 }
 
 pub fn one_of_my_questions(question: &Question, subjects: &str) -> String {
+    if question.state.is_held() {
+        return format!("{} (the coordinator will look at it)", question.code);
+    }
     format!("{} ({subjects}, {})", question.code, question.state.word())
 }
 
@@ -378,6 +387,11 @@ pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>) -> S
             asked = capitalised(&asked)
         ),
         State::Withdrawn => format!("{code} ({subjects}): withdrawn."),
+        State::Held { .. } => {
+            format!(
+                "{code}: I wasn't sure that this is a question, so the desk's coordinator will look at it."
+            )
+        }
     }
 }
 

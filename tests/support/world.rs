@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
 use stumper::desk::outbox;
 use stumper::desk::{
@@ -18,7 +20,7 @@ use stumper::desk::{
 };
 use stumper::engine::{Engine, Handled};
 use stumper::store::Store;
-use stumper::subjects::{RuleFile, Subjects};
+use stumper::subjects::{RuleFile, SCREENING_FOLDER, Subjects};
 
 /// A Monday morning.
 pub const START: &str = "2026-03-02T10:00:00Z";
@@ -106,10 +108,13 @@ impl World {
     }
 
     pub fn with(mut settings: Settings) -> World {
-        let files: Vec<RuleFile> = RULES
+        let mut files: Vec<RuleFile> = RULES
             .iter()
             .map(|(name, text)| RuleFile { name: (*name).to_owned(), text: text.as_bytes().to_vec() })
             .collect();
+        // What is no question is told by the rules as shipped.
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(SCREENING_FOLDER);
+        files.extend(rules_dir::read(&shipped).unwrap());
         let (subjects, faults) = Subjects::compile(&files);
         assert_eq!(faults, [], "the rules of the stories are in order");
         for network in Network::ALL {
