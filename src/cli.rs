@@ -18,6 +18,7 @@ use crate::config::{self, Config};
 
 mod check;
 pub mod classify;
+mod labelled;
 mod librarians;
 mod network;
 mod output;

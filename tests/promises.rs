@@ -19,7 +19,7 @@ use world::{World, account};
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
 
 /// What people say. Long enough texts are unmistakable, so that a leak is seen.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 45] = [
     "When did the Ottoman Empire end?",
     "Which parish register names my ancestor Patrick?",
     "Is there a patent on Mozart's symphony?",
@@ -44,6 +44,11 @@ const WORDS: [&str; 40] = [
     "refer to law",
     "refer to @otto",
     "refer to @nobody",
+    "wrong subject: law",
+    "it's history, not law",
+    "wrong subject",
+    "music",
+    "no learning",
     "ask: which county was that, and when?",
     "done",
     "also: there is a second volume in Dublin",
@@ -236,7 +241,7 @@ proptest! {
     /// Promises 1 to 5: never wider, opt-in only, once, nothing lost silently, one owner.
     #[test]
     fn promises_1_to_5_hold_whatever_people_say(happenings in prop::collection::vec(happening(), 1..60)) {
-        let mut town = Town::new(Settings::default());
+        let mut town = Town::new(Settings { learn_from_questions: true, ..Settings::default() });
         for happening in &happenings {
             town.happens(happening);
             prop_assert_eq!(town.world.posted_to_stopped(), 0, "promise 2: wrote to somebody who said stop");

@@ -67,6 +67,8 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         asked_at: at(0),
         state: State::Seeking,
         subjects: Vec::new(),
+        correction: None,
+        learnable: false,
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
@@ -89,6 +91,7 @@ pub(crate) fn invitation(librarian: &str) -> Invitation {
         visibility: Visibility::Direct,
         why: Why::Generalist,
         place: None,
+        asked_subject: false,
     }
 }
 
