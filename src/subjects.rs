@@ -13,6 +13,7 @@ mod language;
 mod lexicon;
 mod lint;
 mod naming;
+mod origin;
 mod weights;
 mod words;
 
@@ -24,10 +25,11 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 
 pub use classify::{Reader, Reading};
-pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
+pub use evaluate::{Band, Confusion, Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
 pub use lint::lint;
+pub use origin::{Origin, Origins};
 pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
 pub use words::TEXT_BYTES_MAX;
 

@@ -37,6 +37,11 @@ impl Language {
         KNOWN_CODES.split(' ').any(|known| known == code).then(|| Language(code.to_owned()))
     }
 
+    /// Its code, such as `de`.
+    pub(super) fn tag(&self) -> &str {
+        &self.0
+    }
+
     /// How words of this language are stemmed.
     pub(super) fn rules(&self) -> WordRules {
         let stemmer = match self.0.as_str() {
