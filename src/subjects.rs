@@ -5,6 +5,7 @@
 //! every fault it found.
 
 mod classify;
+mod common;
 mod compile;
 mod evaluate;
 mod examples;
