@@ -725,6 +725,43 @@ fn no_question_is_dropped_while_rules_are_exchanged() {
     log.until("The rules were read anew: 2 subjects");
 }
 
+/// What `rules/README.md` tells a librarian to do, done to the letter.
+#[test]
+fn the_subject_of_the_guide_works_as_it_says() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let guide = fs::read_to_string(shipped.join("README.md")).unwrap();
+    let block = |begins: &str| {
+        let (_, rest) = guide.split_once(begins).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let folder = Folder::new();
+    for entry in fs::read_dir(&shipped).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            fs::copy(&path, folder.path("rules").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder.write("rules/railways.toml", block("```toml\n").as_str());
+
+    let console = block("```console\n$ stumper rules explain ");
+    let question = console.split('"').nth(1).unwrap();
+    let explained = folder.data(&["rules", "explain", question]);
+    let shown = |line: &&str| !line.contains("% sure") && !line.starts_with('"');
+    for line in console.lines().skip(1).filter(shown) {
+        assert!(explained.contains(line), "{line:?} is not shown: {explained}");
+    }
+    let tested = folder.data(&["rules", "test"]);
+    assert!(tested.contains("0 missing, 0 noisy, 0 wrong"), "{tested}");
+    let advice = folder.told(&["rules", "lint"]);
+    assert!(!advice.contains("railways"), "the example is without reproach: {advice}");
+    folder.write("questions.tsv", &format!("railways\t{question}\nhistory\tWho fought at Hastings?\n"));
+    assert!(
+        folder
+            .data(&["rules", "eval", "questions.tsv"])
+            .contains("railways                      1      1.000")
+    );
+}
+
 #[test]
 fn the_control_endpoint_serves_nobody_without_the_token() {
     let folder = Folder::new();
