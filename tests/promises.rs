@@ -278,3 +278,59 @@ proptest! {
         prop_assert_eq!(to("loop.bot"), 0, "promise 6: a bot was answered");
     }
 }
+
+/// Promise 7, confidential: whoever is forgotten leaves no name behind in what they corrected, and what
+/// their words taught may still be learnt.
+#[test]
+fn promise_7_a_forgotten_librarian_leaves_no_name_in_a_correction() {
+    let mut town = Town::new(Settings { learn_from_questions: true, ..Settings::default() });
+    let (ann, clio) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "clio"));
+    town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
+    let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+    town.says(&clio, "wrong subject, this is law", Visibility::Public, Some(&invitation));
+    let corrected = |town: &Town| {
+        let question = town.world.questions().pop().unwrap();
+        assert_eq!(question.teaches().map(ToString::to_string).as_deref(), Some("law"));
+        question.correction.unwrap().by.handle
+    };
+    assert_eq!(corrected(&town), "clio");
+    town.says(&clio, "@desk forget me", Visibility::Public, None);
+    assert_eq!(corrected(&town), "");
+    let kept = serde_json::to_string(&town.world.questions()).unwrap();
+    assert!(!kept.contains("clio"), "{kept}");
+    // The patron's own word erases the question, and takes what could be learnt from it away.
+    town.says(&ann, "@desk forget me", Visibility::Public, None);
+    assert_eq!(town.world.questions(), []);
+}
+
+/// What takes a question away from the rules.
+#[test]
+fn promise_7_only_what_may_be_learnt_from_teaches() {
+    let ann = account(Network::Sandbox, "ann");
+    let clio = account(Network::Sandbox, "clio");
+    let teaches = |allowed: bool, asked: Visibility, then: &[(&str, Visibility)]| {
+        let mut town = Town::new(Settings { learn_from_questions: allowed, ..Settings::default() });
+        let place = town.world.says(&ann, "@desk When did the Ottoman Empire end?", asked, None);
+        let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+        town.says(&clio, "wrong subject, this is law", asked, Some(&invitation));
+        for (words, visibility) in then {
+            town.world.says(&ann, words, *visibility, Some(&place));
+        }
+        town.world.questions().pop().is_some_and(|question| question.teaches().is_some())
+    };
+    use Visibility::{Direct, Public, Unlisted};
+    assert!(teaches(true, Public, &[]));
+    assert!(teaches(true, Public, &[("It was in the census of 1901, I think", Public)]));
+    for (name, allowed, asked, then) in [
+        ("not allowed", false, Public, vec![]),
+        ("private", true, Direct, vec![]),
+        ("unlisted", true, Unlisted, vec![]),
+        ("a private word", true, Public, vec![("It was my great-aunt's flat in the Lindenstrasse", Direct)]),
+        ("an objection", true, Public, vec![("no learning", Public)]),
+        ("taken back", true, Public, vec![("cancel", Public)]),
+        ("stop", true, Public, vec![("stop", Public)]),
+        ("forgotten", true, Public, vec![("forget me", Public)]),
+    ] {
+        assert!(!teaches(allowed, asked, &then), "{name}");
+    }
+}
