@@ -19,8 +19,8 @@ use crate::subjects::Subjects;
 /// it is read, so that a file is not read while an editor writes it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How many files are looked at; changes of others are read when somebody asks.
-const FILES_MAX: usize = 2_000;
+/// How many files and folders are looked at; changes of others are read when somebody asks.
+const ENTRIES_MAX: usize = 5_000;
 
 /// How deep folders in folders are looked at.
 const DEPTH_MAX: usize = 4;
@@ -116,12 +116,15 @@ async fn blocking<T: Send + 'static>(
 /// What the folder looks like. What cannot be read is not there.
 fn look(folder: &Path) -> Looks {
     let mut looks = Looks::new();
-    look_into(folder, DEPTH_MAX, &mut looks);
+    let mut entries_left = ENTRIES_MAX;
+    look_into(folder, DEPTH_MAX, &mut entries_left, &mut looks);
     looks
 }
 
-fn look_into(folder: &Path, depth: usize, looks: &mut Looks) {
+fn look_into(folder: &Path, depth: usize, entries_left: &mut usize, looks: &mut Looks) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Some(left) = entries_left.checked_sub(1) else { return };
+        *entries_left = left;
         let path = entry.path();
         // Editors keep their copies in hidden files.
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
@@ -129,9 +132,9 @@ fn look_into(folder: &Path, depth: usize, looks: &mut Looks) {
         let Some(about) = std::fs::metadata(&path).ok().filter(|_| !is_hidden) else { continue };
         if about.is_dir() {
             if depth > 1 {
-                look_into(&path, depth - 1, looks);
+                look_into(&path, depth - 1, entries_left, looks);
             }
-        } else if looks.len() < FILES_MAX {
+        } else {
             looks.insert(path, (about.modified().ok(), about.len()));
         }
     }

@@ -122,8 +122,7 @@ fn same_stems(terms: &Terms, sources: &Sources<'_>) -> Vec<Fault> {
     let by_id: HashMap<TermId, Holder<'_>> = terms.iter().map(|holder| (holder.placed.id, holder)).collect();
     let fault = |Holder { rules, term, placed, .. }: Holder<'_>| {
         let first = by_id.get(&placed.same_as?)?;
-        let is_against = |holder: &Holder<'_>| holder.term.list == List::Against;
-        if is_against(&first) != (term.list == List::Against) {
+        if (first.term.list == List::Against) != (term.list == List::Against) {
             let what = "this term speaks for the subject and against it: it is a form of one before it, which counts";
             let hint = format!("take one of the two out; the other is in line {}", line(sources, first));
             return Some(Fault::warning(&rules.file, term.span.clone(), what).with_hint(hint));
