@@ -5,6 +5,7 @@
 //! every fault it found.
 
 mod classify;
+mod common;
 mod compile;
 mod evaluate;
 mod examples;
@@ -13,6 +14,7 @@ mod language;
 mod lexicon;
 mod lint;
 mod naming;
+mod origin;
 mod weights;
 mod words;
 
@@ -24,11 +26,12 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 
 pub use classify::{Reader, Reading};
-pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
+pub use evaluate::{Band, Confusion, Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
 pub use language::Language;
 pub use lint::lint;
+pub use origin::{Origin, Origins};
 pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
 pub use words::TEXT_BYTES_MAX;
 

@@ -10,7 +10,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
-use crate::desk::post::{AccountId, Confidential, Post};
+use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
@@ -29,6 +29,9 @@ pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
     let text = limited(post.text.reveal());
     let subjects = found_subjects(draft, &text, post.language.as_deref());
+    let objects = draft.person(&post.author.id).is_some_and(|person| person.no_learning);
+    let is_public = post.visibility == Visibility::Public;
+    let learnable = draft.view.settings.learn_from_questions && is_public && !objects;
     draft.add_question(Question {
         code: code.clone(),
         version: 0,
@@ -40,6 +43,8 @@ pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
         asked_at: draft.now,
         state: State::Seeking,
         subjects,
+        correction: None,
+        learnable,
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
@@ -51,7 +56,10 @@ pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let search = escalation::seek(draft, &code);
     let names =
         draft.question(&code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
-    let body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
+    let mut body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
+    if learnable {
+        body.push_str(wording::may_be_learnt_from());
+    }
     let _ = draft.tell_patron(&code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
@@ -126,6 +134,18 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         .collect();
     let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
     draft.reply(spoken.post, Purpose::Reply, body);
+    Outcome::Commanded
+}
+
+/// The rules learn from none of this patron's questions, asked before or to be asked.
+pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author;
+    draft.person_mut(author).no_learning = true;
+    let theirs = draft.questions().filter(|question| question.patron.id == author.id);
+    for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
+        draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+    }
+    draft.reply(spoken.post, Purpose::Reply, wording::no_learning());
     Outcome::Commanded
 }
 

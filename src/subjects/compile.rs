@@ -259,6 +259,8 @@ impl Builder {
             };
             return Ok(Some(if other.list == term.list {
                 "this term stands in the list before"
+            } else if term.list == List::Against {
+                "this term stands in another list of the file, which counts: it cannot be for and against"
             } else {
                 "this term stands in another list of the file, which counts"
             }));
