@@ -296,7 +296,7 @@ fn not_found_in_own_words(
         if told.contains(&(rules.file.clone(), term.span.start)) {
             continue;
         }
-        let found = reader.classify(&term.text.replace('*', ""), Some(term.language.tag())).matched;
+        let found = reader.classify(&term.text.replace('*', ""), Some(term.language.code())).matched;
         let of_subject: Vec<&str> =
             found.iter().filter(|found| found.subject == rules.id).map(|found| found.term.as_str()).collect();
         if of_subject.contains(&term.text.as_str()) {
