@@ -18,7 +18,10 @@ use crate::config::{self, Config};
 
 mod check;
 pub mod classify;
+mod explain;
+mod labelled;
 mod librarians;
+mod measured;
 mod network;
 mod output;
 mod questions;
@@ -31,7 +34,7 @@ mod run;
 mod store;
 
 use output::Problem;
-use render::Colour;
+use render::{Colour, Colours};
 
 /// How many threads the desk works with. It mostly waits.
 const WORKER_THREADS: usize = 2;
@@ -157,9 +160,10 @@ pub fn run(cli: Cli) -> Exit {
         Command::Classify(arguments) => write_through(|out, err, colour| {
             classify::classify(&arguments, &mut std::io::stdin().lock(), out, err, colour)
         }),
-        Command::Rules(arguments) => {
-            write_through(|out, err, colour| rules::rules(&arguments, out, err, colour))
-        }
+        Command::Rules(arguments) => write_through(|out, err, colour| {
+            let colours = Colours { out: Colour::of_stdout(), err: colour };
+            rules::rules(&arguments, out, err, colours)
+        }),
         Command::Librarians(command) => {
             with_config(&path, |config| wait_for(librarians::run(config, command)))
         }

@@ -5,6 +5,7 @@
 //! every fault it found.
 
 mod classify;
+mod common;
 mod compile;
 mod evaluate;
 mod examples;
@@ -13,6 +14,7 @@ mod language;
 mod lexicon;
 mod lint;
 mod naming;
+mod origin;
 mod screening;
 mod signals;
 mod weights;
@@ -26,10 +28,12 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 
 pub use classify::{Reader, Reading};
-pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
+pub use evaluate::{Band, Confusion, Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
+pub use language::Language;
 pub use lint::lint;
+pub use origin::{Origin, Origins};
 pub use screening::{Evidence, HOLD_MIN, Kind, SCREENING_FOLDER, Screener, Screening};
 pub use weights::{CLOSE_SECOND_SHARE, SCORE_MIN};
 pub use words::TEXT_BYTES_MAX;
@@ -153,8 +157,8 @@ impl Subjects {
         naming::closest(&self.subjects, words)
     }
 
-    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag: terms of
-    /// that language are looked for, and English ones always. Of a text longer than
+    /// Ranks the subjects of a text. `language` is what the post declared, a BCP 47 tag; where it
+    /// declared none, or the text is surely in another, the text tells it. Of a text longer than
     /// [`TEXT_BYTES_MAX`] only the beginning is read.
     pub fn classify(&self, text: &str, language: Option<&str>) -> Classification {
         self.reader().classify(text, language)
@@ -180,6 +184,8 @@ impl Subjects {
 /// What a text is about, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Classification {
+    /// The code of the language whose terms were looked for: the declared one, or the one the text was
+    /// found to be in. `None` where neither is known and the text was read as English.
     pub language: Option<String>,
     /// The best subject; `None` where the evidence is too thin: the general desk.
     pub best: Option<SubjectId>,

@@ -83,6 +83,7 @@ fn settings_of(told: &str) -> Settings {
         let Some((key, value)) = line.split_once(" = ") else { continue };
         match key {
             "replies_per_person_hour" => settings.replies_per_person_hour = value.parse().unwrap(),
+            "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "keep_for_days" => {
                 settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())

@@ -1,12 +1,15 @@
 //! Subjects from outside: what questions are found to be about, and what is said of faulty rules.
 //!
-//! **Invariant:** nothing here reads a file; rules and questions stand beside what is expected.
+//! **Invariant:** but for the shipped rules, whose languages are counted, nothing here reads a file;
+//! rules and questions stand beside what is expected.
+
+use std::fs;
 
 use proptest::prelude::*;
 use stumper::fault::{Fault, Position, Severity};
 use stumper::subjects::{
-    CLOSE_SECOND_SHARE, RULE_FILE_BYTES_MAX, RuleFile, SCORE_MIN, SubjectId, Subjects, TERMS_MAX,
-    TEXT_BYTES_MAX,
+    self, CLOSE_SECOND_SHARE, RULE_FILE_BYTES_MAX, RuleFile, SCORE_MIN, SubjectId, Subjects, TERMS_MAX,
+    TEXT_BYTES_MAX, Verdict,
 };
 
 const ARTS: &str = r#"
@@ -158,6 +161,64 @@ fn the_longest_term_of_a_subject_counts() {
 }
 
 #[test]
+fn a_text_tells_which_terms_count() {
+    let gemalde = [r#"arts: Gemälde "Gemälde""#];
+    let german = "Wer hat dieses Gemälde gemalt, und wann?";
+    check("nothing declared", german, &gemalde);
+    check_in(Some("en"), "declared by an English device", german, &gemalde);
+    check_in(Some("klingon"), "declared by no tag", german, &gemalde);
+    check(
+        "French",
+        "Qui a écrit cette histoire de l’art ?",
+        &["arts: histoire de l'art \"histoire de l’art\""],
+    );
+    check("too short", "Das Gemälde", &[]);
+    check_in(
+        Some("de"),
+        "English by a German device",
+        "What is the history of this?",
+        &[r#"history: history "history""#],
+    );
+}
+
+/// English terms that look like words of another language.
+#[test]
+fn false_friends_do_not_count() {
+    check("German", "Welche Art von Stein war das, und was ist ein King?", &[]);
+    check(
+        "the same in English",
+        "What art is from the war?",
+        &[r#"arts: art "art""#, r#"history: war "war""#],
+    );
+    check_in(Some("de"), "where German is declared", "art war", &[]);
+    check("French", "Où est le museum de la ville de Metz ?", &[]);
+    check_in(
+        Some("is"),
+        "a language without rules",
+        "Hver er saga Ottomans í þessu landi og hvað er art?",
+        &[r#"history: ottoman* "Ottomans""#],
+    );
+    check(
+        "a phrase",
+        "Wer hat im Film World War mitgespielt und war er da?",
+        &[r#"history: world war "World War""#],
+    );
+    check("a hashtag", "Wer hat das gemalt, und wann war das? #art", &[r##"arts: art "#art""##]);
+    check("a word of a hashtag", "Wer hat das gemalt, und wann war das? #OldArt", &[r#"arts: art "Art""#]);
+}
+
+#[test]
+fn the_language_that_was_used_is_told() {
+    let language = |declared, text: &str| desk().classify(text, declared).language;
+    assert_eq!(language(None, "art").as_deref(), None);
+    assert_eq!(language(Some("de-AT"), "art").as_deref(), Some("de"));
+    assert_eq!(language(Some("nb"), "kunst").as_deref(), Some("no"));
+    assert_eq!(language(Some("klingon"), "art").as_deref(), None);
+    assert_eq!(language(None, "Where is the art of the Ottomans?").as_deref(), Some("en"));
+    assert_eq!(language(None, "Hvenær var fyrsta bókasafnið á Íslandi stofnað?").as_deref(), Some("is"));
+}
+
+#[test]
 fn terms_of_a_language_count_where_it_is_declared() {
     let gemalde = [r#"arts: Gemälde "Gemälde""#];
     check_in(Some("de"), "German", "Wer malte dieses Gemälde?", &gemalde);
@@ -235,7 +296,8 @@ fn of_a_very_long_text_the_beginning_counts() {
 fn what_was_read_before_changes_nothing() {
     let desk = desk();
     let mut reader = desk.reader();
-    for text in ["family history", "die Gemälde", "family tree", "the art of war", "family history"] {
+    let german = "Wer hat dieses Gemälde gemalt, und wann war das?";
+    for text in ["family history", "die Gemälde", german, "the art of war", "family history"] {
         for language in [None, Some("de"), Some("fr")] {
             assert_eq!(reader.classify(text, language), desk.classify(text, language), "{text}");
         }
@@ -261,6 +323,18 @@ fn subjects_are_known_by_id_name_and_hashtag() {
     assert_eq!(desk.named("#publicart"), Some(SubjectId::new("arts")));
     assert_eq!(desk.named("everything"), Some(SubjectId::general()));
     assert_eq!(desk.closest("geneology").unwrap().name, "Genealogy");
+}
+
+#[test]
+fn examples_are_read_in_their_language() {
+    let rules = "id = \"x\"\nname = \"X\"\n[[terms]]\nlanguage = \"de\"\nstrong = [\"Gemälde\"]\n";
+    let verdict = |example: &str| {
+        let tested = subjects::test(&[file("x", &format!("{rules}[[example]]\n{example}\n"))]);
+        tested.iter().map(|tested| tested.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(verdict("language = \"de-AT\"\nyes = \"Gemälde\""), [Verdict::Right]);
+    assert_eq!(verdict("language = \"de\"\nno = \"Gemälde\""), [Verdict::Noisy]);
+    assert_eq!(verdict("yes = \"Gemälde\""), [Verdict::Missing], "one word does not tell its language");
 }
 
 /// The beginning of every good file.
@@ -379,6 +453,10 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
         ],
     );
     check_faults(
+        good("[[example]]\nlanguage = \"german\"\nyes = \"a\""),
+        &["4:12 this is no language code (write one such as \"de\" or \"pt-BR\")"],
+    );
+    check_faults(
         "",
         &[
             "- the key `id` is missing (add `id = \"x\"`)",
@@ -459,6 +537,38 @@ fn limits_hold() {
     assert!(!Subjects::compile(&[file("x", &nested)]).1.is_empty());
 }
 
+/// How many terms speak for a subject in a language, and how many examples it has there.
+fn spoken(rules: &toml::Table, language: &str) -> (usize, usize) {
+    let sections = |key: &str| rules.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+    let is_in =
+        |section: &&toml::Value| section.get("language").and_then(toml::Value::as_str) == Some(language);
+    let length = |list: &toml::Value| list.as_array().map_or(0, Vec::len);
+    let terms_of = |section: &toml::Value| {
+        ["strong", "weak"].iter().filter_map(|list| section.get(list)).map(length).sum::<usize>()
+    };
+    (sections("terms").filter(is_in).map(terms_of).sum(), sections("example").filter(is_in).count())
+}
+
+#[test]
+fn shipped_subjects_speak_more_than_english() {
+    let mut subjects = 0;
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        subjects += 1;
+        let rules: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        for language in ["es", "fr", "de"] {
+            let (terms, examples) = spoken(&rules, language);
+            let file = path.display();
+            assert!(terms >= 25, "{file} has {terms} terms in {language}; 25 are the least");
+            assert!(examples >= 1, "{file} has no example in {language}");
+        }
+    }
+    assert!(subjects >= 27, "only {subjects} rule files were found");
+}
+
 /// Texts that look like posts: words of the rules, signs, and anything else.
 fn posts() -> impl Strategy<Value = String> {
     let words = [
@@ -517,7 +627,7 @@ proptest! {
             prop_assert!(words.is_some_and(|words| !words.is_empty()), "offsets lie between characters");
             let words = words.unwrap_or_default();
             let alone = [words.to_owned(), format!("#{words}")].iter().any(|words| {
-                let again = desk.classify(words, Some(&language));
+                let again = desk.classify(words, found.language.as_deref());
                 again.matched.iter().any(|other| (&other.subject, &other.term) == (&term.subject, &term.term))
             });
             prop_assert!(alone, "{words:?} is {:?} on its own too", term.term);

@@ -56,9 +56,23 @@ pub fn classify(
     let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
     let (reader, screener) = (subjects.reader(), subjects.screener());
     let mut desk = Shower { reader, screener, subjects: &subjects, args, is_first: true };
-    for text in &args.texts {
-        let shown = if text == "-" { desk.lines(input, out) } else { desk.text(text, out) };
-        match shown {
+    each_text(&args.texts, input, err, &mut |text| {
+        desk.text(text, out)?;
+        // Whoever waits for this answer before they send the next line must not wait for ever.
+        out.flush()
+    })
+}
+
+/// Hands over each text, and for `-` each line of the input.
+pub(crate) fn each_text(
+    texts: &[String],
+    input: &mut dyn BufRead,
+    err: &mut dyn Write,
+    take: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> anyhow::Result<Exit> {
+    for text in texts {
+        let taken = if text == "-" { each_line(input, take) } else { take(text) };
+        match taken {
             Ok(()) => {}
             // Whoever read our output has seen enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Fine),
@@ -113,6 +127,25 @@ pub(crate) fn source_of<'f>(files: &'f [RuleFile], name: &str) -> Option<&'f str
     }
 }
 
+fn each_line(input: &mut dyn BufRead, take: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let mut number = 0_usize;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        number += 1;
+        let read = input.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let fault = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
+        if read as u64 > LINE_BYTES_MAX {
+            return Err(fault("the text is longer than 1 MiB"));
+        }
+        let text = std::str::from_utf8(&line).map_err(|_| fault("the text is not UTF-8"))?;
+        take(text.trim_end_matches(['\n', '\r']))?;
+    }
+}
+
 /// A line for programs.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -134,29 +167,6 @@ struct Shower<'a> {
 }
 
 impl Shower<'_> {
-    fn lines(&mut self, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
-        let mut number = 0_usize;
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            number += 1;
-            let read = input.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
-            if read == 0 {
-                return Ok(());
-            }
-            let fault =
-                |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
-            if read as u64 > LINE_BYTES_MAX {
-                return Err(fault("the text is longer than 1 MiB"));
-            }
-            let text = std::str::from_utf8(&line).map_err(|_| fault("the text is not UTF-8"))?;
-            let text = text.trim_end_matches(['\n', '\r']);
-            self.text(text, out)?;
-            // Whoever waits for this answer before they send the next line must not wait for ever.
-            out.flush()?;
-        }
-    }
-
     fn text(&mut self, text: &str, out: &mut dyn Write) -> io::Result<()> {
         let language = self.args.language.as_deref();
         let found = self.reader.classify(text, language);

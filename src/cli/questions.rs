@@ -6,12 +6,13 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use crate::cli::Exit;
+use crate::cli::labelled;
 use crate::cli::librarians::{tell, wish_id};
 use crate::cli::output::{self, Problem};
 use crate::cli::reach::{self, Reached};
 use crate::clock;
 use crate::config::Config;
-use crate::desk::question::{Fate, FoundSubject, Invitation, Reason, State, Why};
+use crate::desk::question::{Correction, Fate, FoundSubject, Invitation, Reason, State, Why};
 use crate::desk::{Code, Visibility};
 use crate::engine::control::{Details, QUESTIONS_MAX, QuestionRow, Reply, Request, Which};
 
@@ -55,6 +56,13 @@ pub(super) enum Command {
         /// The librarian: `network:handle`, or the handle alone.
         to: String,
     },
+    /// Write the questions that the rules may learn from, with the subject a librarian named: rows for
+    /// `stumper rules eval`.
+    Labelled {
+        /// Write one JSON object for each question.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write all that is kept about one question to stdout as JSON, for its patron for example.
     Export {
         #[arg(value_parser = code)]
@@ -95,6 +103,10 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
             tell(&reply, "it is a question now: librarians are asked, and its patron is told");
             Ok(())
         }
+        Command::Labelled { json } => labelled::examples(desk)
+            .await?
+            .iter()
+            .try_for_each(|example| if json { output::json(example) } else { output::data(&example.row()) }),
         Command::Close { code } => {
             let reply = desk.ask(Request::Close { id: wish_id()?, code }).await?;
             tell(&reply, "it is closed; a patron who asked and has no answer is told");
@@ -150,7 +162,7 @@ fn cells(row: &QuestionRow, now: Timestamp) -> Vec<String> {
     vec![
         row.code.to_string(),
         row.state.clone(),
-        row.subject.as_ref().map_or("general desk".to_owned(), ToString::to_string),
+        subject_cell(row),
         output::age(now, row.asked_at),
         row.asked.to_string(),
         row.owner.clone().unwrap_or_else(|| "-".to_owned()),
@@ -166,6 +178,19 @@ fn held_cells(row: &QuestionRow, now: Timestamp) -> Option<Vec<String>> {
         held.more.to_string(),
         held.because.join(", "),
     ])
+}
+
+fn subject_cell(row: &QuestionRow) -> String {
+    let subject = row.subject.as_ref().map_or("general desk".to_owned(), ToString::to_string);
+    match row.corrected_by.as_deref() {
+        Some(by) => format!("{subject} (says {})", name_of(by)),
+        None => subject,
+    }
+}
+
+/// A librarian's handle. Who said `forget me` has none any more.
+fn name_of(handle: &str) -> String {
+    if handle.is_empty() { "a librarian".to_owned() } else { output::line(handle) }
 }
 
 /// Everything about a question as a person reads it.
@@ -189,7 +214,10 @@ fn show(details: &Details, now: Timestamp) -> String {
         text.push_str("    to take it for a question: `stumper questions release` and its code\n");
     } else {
         text.push_str("Why this subject\n");
-        text.push_str(&subjects(&question.subjects));
+        text.push_str(&match &question.correction {
+            Some(correction) => corrected(correction, &question.subjects, now),
+            None => subjects(&question.subjects),
+        });
         text.push_str("\nWhy these librarians\n");
         text.push_str(&invitations(&question.invitations, now));
     }
@@ -224,6 +252,19 @@ fn subjects(found: &[FoundSubject]) -> String {
     found.iter().map(line).collect()
 }
 
+/// Who corrected the subject, and what the rules had found. A referral may have come after that.
+fn corrected(correction: &Correction, now_in: &[FoundSubject], now: Timestamp) -> String {
+    let by = name_of(&correction.by.handle);
+    let ago = output::age(now, correction.at);
+    let mut text = format!("    {}, because {by} said so {ago} ago\n", correction.to);
+    for other in now_in.iter().filter(|found| found.subject != correction.to) {
+        text.push_str(&format!("    {}, because a librarian referred it there\n", other.subject));
+    }
+    text.push_str("  The rules had found\n");
+    text.push_str(&subjects(&correction.from));
+    text
+}
+
 fn invitations(invitations: &[Invitation], now: Timestamp) -> String {
     if invitations.is_empty() {
         return "    nobody was asked yet\n".to_owned();
@@ -256,6 +297,7 @@ fn fate(fate: Fate) -> &'static str {
         Fate::Waiting => "has not replied yet",
         Fate::Claimed => "took it",
         Fate::Passed => "passed",
+        Fate::Misdirected => "said that it is of another subject",
         Fate::Lapsed => "too late: time passed or somebody else took it",
         Fate::Undelivered => "could not be reached",
     }

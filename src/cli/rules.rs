@@ -6,19 +6,18 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::Exit;
 use crate::cli::classify::{RULES_DIR, rule_files, source_of, subjects_of};
-use crate::cli::render::{self, Colour, FaultRow, Lines};
+use crate::cli::explain;
+use crate::cli::measured::{self, Row};
+use crate::cli::render::{self, Colour, Colours, FaultRow, Lines};
 use crate::config::rules_dir;
 use crate::fault::{Fault, Position, Severity};
-use crate::subjects::{
-    self, Evaluation, Evaluator, RuleFile, SubjectEvaluation, SubjectId, Subjects, Tested, Verdict,
-};
+use crate::subjects::{self, RuleFile, SubjectId, Subjects, Tested, Verdict};
 
 /// The longest row of a file to evaluate, in bytes.
 const ROW_BYTES_MAX: u64 = 1024 * 1024;
@@ -39,6 +38,8 @@ pub enum RulesCommand {
     Test(TestArgs),
     /// List every fault, and what could be better
     Lint(LintArgs),
+    /// Show why texts go where they go, term by term
+    Explain(explain::ExplainArgs),
     /// Measure on texts whose subject is known
     Eval(EvalArgs),
 }
@@ -85,12 +86,15 @@ pub fn rules(
     args: &RulesArgs,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    colour: Colour,
+    colours: Colours,
 ) -> anyhow::Result<Exit> {
     let exit = match &args.command {
-        RulesCommand::Test(args) => test(args, out, err, colour),
-        RulesCommand::Lint(args) => lint(args, out, err, colour),
-        RulesCommand::Eval(args) => eval(args, out, err, colour),
+        RulesCommand::Explain(args) => {
+            return explain::explain(args, &mut io::stdin().lock(), out, err, colours);
+        }
+        RulesCommand::Test(args) => test(args, out, err, colours.err),
+        RulesCommand::Lint(args) => lint(args, out, err, colours.err),
+        RulesCommand::Eval(args) => eval(args, out, err, colours),
     };
     match exit {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
@@ -238,21 +242,8 @@ fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write, colour: Colou
     write!(err, "{}", render::faults(faults, source, Lines::Shown, colour))
 }
 
-/// The result of `rules eval` for programs.
-#[derive(Debug, Serialize)]
-struct EvalReport<'a> {
-    n: usize,
-    accuracy: f64,
-    macro_f1: f64,
-    top2: f64,
-    abstained: f64,
-    /// How long the classifying took, without reading the file and the rules.
-    seconds: f64,
-    per_subject: &'a BTreeMap<SubjectId, SubjectEvaluation>,
-}
-
-fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
-    let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
+fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colours: Colours) -> io::Result<Exit> {
+    let Some(subjects) = subjects_of(&args.rules, err, colours.err)? else { return Ok(Exit::InputAtFault) };
     let path = args.file.display();
     let rows = match File::open(&args.file).and_then(|file| Rows::read(&mut BufReader::new(file), &subjects))
     {
@@ -282,45 +273,19 @@ fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colou
         )?;
         return Ok(Exit::InputAtFault);
     }
-    let (evaluation, took) = measure(&subjects, &rows.good);
-    show_evaluation(&evaluation, took, args.json, out)?;
+    let measured = measured::measure(&subjects, &rows.good);
+    if args.json {
+        measured.write_json(out)?
+    } else {
+        measured.write_text(out, colours.out)?
+    }
     Ok(Exit::Fine)
-}
-
-fn measure(subjects: &Subjects, rows: &[(SubjectId, String)]) -> (Evaluation, Duration) {
-    let mut evaluator = Evaluator::default();
-    let mut reader = subjects.reader();
-    let start = Instant::now();
-    for (subject, text) in rows {
-        evaluator.count(subject, &reader.classify(text, None));
-    }
-    let took = start.elapsed();
-    (evaluator.evaluation(), took)
-}
-
-fn show_evaluation(found: &Evaluation, took: Duration, json: bool, out: &mut dyn Write) -> io::Result<()> {
-    let Evaluation { n, accuracy, macro_f1, top2, abstained, ref per_subject } = *found;
-    let seconds = took.as_secs_f64();
-    if json {
-        let report = EvalReport { n, accuracy, macro_f1, top2, abstained, seconds, per_subject };
-        serde_json::to_writer(&mut *out, &report)?;
-        return writeln!(out);
-    }
-    writeln!(out, "{:<24} {:>6} {:>10} {:>7} {:>6}", "subject", "texts", "precision", "recall", "F1")?;
-    for (id, subject) in per_subject {
-        let SubjectEvaluation { n, precision, recall, f1 } = subject;
-        writeln!(out, "{:<24} {n:>6} {precision:>10.3} {recall:>7.3} {f1:>6.3}", id.as_str())?;
-    }
-    let per_second = n as f64 / seconds.max(f64::MIN_POSITIVE);
-    writeln!(out, "\n{n} texts in {seconds:.2} s ({per_second:.0} a second)")?;
-    writeln!(out, "accuracy  {accuracy:.3}  (the general desk counts as wrong)")?;
-    writeln!(out, "macro F1  {macro_f1:.3}\ntop two   {top2:.3}\nabstained {abstained:.3}")
 }
 
 /// The rows of a file to evaluate.
 #[derive(Debug, Default)]
 struct Rows {
-    good: Vec<(SubjectId, String)>,
+    good: Vec<Row>,
     /// Line and what is wrong with it.
     bad: Vec<(usize, &'static str)>,
     /// Subjects without rules, and how many rows they have.
@@ -355,7 +320,9 @@ impl Rows {
             return;
         };
         match subjects.get(&SubjectId::new(id)) {
-            Some(subject) => self.good.push((subject.id.clone(), text.to_owned())),
+            Some(subject) => {
+                self.good.push(Row { line: number, subject: subject.id.clone(), text: text.to_owned() })
+            }
             None => *self.unknown.entry(id.to_owned()).or_default() += 1,
         }
     }
@@ -406,7 +373,8 @@ strong = ["guitar", "world war"]
     /// Runs a command and answers with its exit, and its output with the directory called `DIR`.
     fn run(dir: &Path, command: RulesCommand) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = rules(&RulesArgs { command }, &mut out, &mut err, Colour::Plain).unwrap();
+        let colours = Colours { out: Colour::Plain, err: Colour::Plain };
+        let exit = rules(&RulesArgs { command }, &mut out, &mut err, colours).unwrap();
         let plain = |bytes| String::from_utf8(bytes).unwrap().replace(dir.to_str().unwrap(), "DIR");
         (exit, plain(out), plain(err))
     }
@@ -532,8 +500,37 @@ strong = ["guitar", "world war"]
         warning: DIR/rows.tsv: 1 rows of `art`, which has no rules, are left out
         "#);
         let seconds = regex::Regex::new(r#""seconds":[^,]+"#).unwrap();
-        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}"#);
-        assert!(eval(false).1.contains("4 texts in"), "people get a table");
+        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"calibration_error":0.27884615384615385,"kept75":0.6666666666666666,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}},"calibration":[{"from":0.0,"to":0.1,"n":1,"right":0.0},{"from":0.1,"to":0.2,"n":0,"right":0.0},{"from":0.2,"to":0.3,"n":0,"right":0.0},{"from":0.3,"to":0.4,"n":0,"right":0.0},{"from":0.4,"to":0.5,"n":0,"right":0.0},{"from":0.5,"to":0.6,"n":1,"right":0.0},{"from":0.6,"to":0.7,"n":2,"right":1.0},{"from":0.7,"to":0.8,"n":0,"right":0.0},{"from":0.8,"to":0.9,"n":0,"right":0.0},{"from":0.9,"to":1.0,"n":0,"right":0.0}],"confusion":{"history":{"history":1},"music":{"general":1,"history":1,"music":1}},"mistakes":[{"line":6,"subject":"music","given":"history","confidence":0.5,"text":"king of battle","misled":[{"term":"king","weight":1.0,"start":0,"end":4},{"term":"battle","weight":1.0,"start":8,"end":14}],"missed":[]}]}"#);
+        let took = regex::Regex::new(r"in [0-9.]+ s \(\d+ a second\)").unwrap();
+        insta::assert_snapshot!(took.replace(&eval(false).1, "in … s"), @r"
+        subject                   texts  precision  recall     F1
+        history                       1      0.500   1.000  0.667
+        music                         3      1.000   0.333  0.500
+
+        The largest confusions
+           texts  of                        went to                   of all its texts
+               1  music                     history                   33 %
+
+        The surest mistakes
+          line 6: 50 % sure of history, but it is music
+              [king] of [battle]
+              misled by king +1, battle +1
+              for music there is nothing
+
+        How sure it was, and how often that was right
+                sure   texts   right
+              0–10 %       1     0 %
+             50–60 %       1     0 %
+             60–70 %       2   100 %  ████████████████████
+
+        4 texts in … s
+        accuracy     0.500  (the general desk counts as wrong)
+        macro F1     0.583
+        top two      0.500
+        abstained    0.250
+        kept 75 %    0.667  (right among the three quarters it was surest of)
+        calibration  0.279  (how far confidences are from what is right; 0 is best)
+        ");
     }
 
     #[test]

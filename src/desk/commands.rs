@@ -8,10 +8,12 @@
 //! and what is surely a mistaken command says what was not understood.
 
 pub mod hours;
+pub mod redirect;
 
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours::HoursMistake;
+use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::person::Hours;
 use crate::subjects::{SubjectId, Subjects};
@@ -49,6 +51,8 @@ pub enum Said {
     Help,
     Stop,
     ForgetMe,
+    /// The rules shall not learn from what they ask.
+    NoLearning,
     Status,
     Cancel,
     Thanks,
@@ -65,6 +69,7 @@ pub enum Said {
     Pass,
     ReferToPerson(String),
     ReferToSubject(SubjectId),
+    WrongSubject(Redirect),
     /// The reference interview: what the librarian wants to know from the patron.
     Ask(String),
     Done,
@@ -121,6 +126,9 @@ const PHRASES: &[(&str, Said)] = &[
     ("forget me", Said::ForgetMe),
     ("delete my data", Said::ForgetMe),
     ("delete me", Said::ForgetMe),
+    ("no learning", Said::NoLearning),
+    ("dont learn", Said::NoLearning),
+    ("dont learn from me", Said::NoLearning),
     ("status", Said::Status),
     ("cancel", Said::Cancel),
     ("withdraw", Said::Cancel),
@@ -168,6 +176,9 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     }
     if let Some(said) = with_arguments(text, &words, speaker, subjects) {
         return said;
+    }
+    if let Some(redirect) = redirected(text, &words, speaker, subjects) {
+        return Said::WrongSubject(redirect);
     }
     if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "pass") {
         return Said::Pass;
@@ -266,6 +277,18 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "also" if speaker == Speaker::Invited && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
         _ => None,
+    }
+}
+
+/// `wrong subject, this is law`. Who does not reply to an invitation has to be brief about it.
+fn redirected(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Redirect> {
+    let is_brief = words.len() <= COMMAND_WORDS_MAX && !asks(text);
+    match speaker {
+        Speaker::Invited => redirect::read(text, subjects),
+        Speaker::Anyone if is_brief && words.first().is_some_and(|word| word == "wrong") => {
+            redirect::read(text, subjects)
+        }
+        Speaker::Anyone | Speaker::Patron => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use jiff::SignedDuration;
 
+use crate::desk::commands::redirect::{self, Redirect};
 use crate::desk::commands::{self, Mistake, Said, Speaker};
 use crate::desk::draft::{Draft, Room};
 use crate::desk::ids::Code;
@@ -14,7 +15,7 @@ use crate::desk::post::Post;
 use crate::desk::question::Question;
 use crate::desk::step::Outcome;
 use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
-use crate::subjects::Kind;
+use crate::subjects::{Kind, SubjectId};
 
 /// Help that nobody asked for is given at most once in this time.
 const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -132,6 +133,7 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
             draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
             Outcome::Helped
         }
+        Said::NoLearning => patron::no_learning(draft, spoken),
         Said::Status => patron::status(draft, spoken),
         Said::Cancel => patron::cancel(draft, spoken),
         Said::Thanks => patron::thanks(draft, spoken),
@@ -153,6 +155,13 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::ReferToSubject(subject) => librarian::with_question(draft, spoken, |draft, spoken, code| {
             librarian::refer_to_subject(draft, spoken, code, &subject)
         }),
+        // Said of a question that is not there at all, it is an answer.
+        Said::WrongSubject(Redirect::Instead { of, .. }) if !is_found_in(draft, spoken, &of) => {
+            words(draft, spoken)
+        }
+        Said::WrongSubject(redirect) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::wrong_subject(draft, spoken, code, &redirect)
+        }),
         Said::Ask(text) => librarian::with_question(draft, spoken, |draft, spoken, code| {
             librarian::ask(draft, spoken, code, &text)
         }),
@@ -172,7 +181,12 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     match (spoken.speaker, question) {
         (Speaker::Invited, Some(question)) => {
             let code = question.code.clone();
-            librarian::answer(draft, spoken, &code)
+            match subject_asked_for(draft, spoken, question) {
+                Some(to) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+                    librarian::wrong_subject(draft, spoken, code, &Redirect::To(to))
+                }),
+                None => librarian::answer(draft, spoken, &code),
+            }
         }
         (Speaker::Patron, Some(question)) if takes_more(question) => {
             let code = question.code.clone();
@@ -189,6 +203,19 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             help_once(draft, spoken)
         }
     }
+}
+
+/// The subject that a librarian names when the desk had asked them which one it is. Anything else they
+/// say then is an answer, as always.
+fn subject_asked_for(draft: &Draft<'_>, spoken: &Spoken<'_>, question: &Question) -> Option<SubjectId> {
+    let invitation = question.invitation(&spoken.post.author.id)?;
+    let text = spoken.post.text.reveal();
+    invitation.asked_subject.then(|| redirect::subject_named(text, draft.view.subjects)).flatten()
+}
+
+fn is_found_in(draft: &Draft<'_>, spoken: &Spoken<'_>, subject: &SubjectId) -> bool {
+    let question = spoken.about.as_ref().and_then(|code| draft.question(code));
+    question.is_some_and(|question| question.subjects.iter().any(|found| found.subject == *subject))
 }
 
 /// Whether what its patron writes below a question belongs to it; below an ended one it is a new one, and

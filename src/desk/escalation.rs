@@ -145,6 +145,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
             visibility: question.visibility,
             why: candidate.why.clone(),
             place: None,
+            asked_subject: false,
         });
     }
     draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
@@ -158,7 +159,10 @@ pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fa
     draft.relieve(librarian, code);
     if was_owner {
         if draft.apply(code, Event::Release) {
-            open_again(draft, code, &librarian.id);
+            // Who was asked about the wrong subject hears no more of it.
+            if fate != Fate::Misdirected {
+                open_again(draft, code, &librarian.id);
+            }
             seek(draft, code);
         } else {
             // It was answered already. What the patron may still write is a new question then.
@@ -346,6 +350,9 @@ fn asker(question: &Question, librarian: &Account) -> String {
 
 fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String {
     match why {
+        Why::Subject { subject } if question.correction.as_ref().is_some_and(|said| said.to == *subject) => {
+            wording::why_corrected(&subject_name(draft, subject))
+        }
         Why::Subject { subject } => {
             let found = question.subjects.iter().find(|found| found.subject == *subject);
             let terms = found.into_iter().flat_map(|found| &found.because);

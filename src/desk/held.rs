@@ -31,7 +31,7 @@ pub(crate) fn hold(draft: &mut Draft<'_>, post: &Post, screening: &Screening) ->
     let code = draft.view.free_code.clone();
     let because = because(screening);
     draft.note(&code, format!("Held back as {}: {}", screening.kind, because.join(", ")));
-    draft.add_question(patron::question(&code, post, draft.now, held(screening.kind, because)));
+    draft.add_question(patron::question(draft, &code, post, held(screening.kind, because)));
     draft.set_timer(&code, Reason::Erase, draft.view.settings.keep_for);
     Outcome::Held
 }

@@ -3,8 +3,6 @@
 //! **Invariant:** a patron's words go only to the librarians of their own question, never wider than
 //! the narrowest post they come from.
 
-use jiff::Timestamp;
-
 use crate::desk::commands::Speaker;
 use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
@@ -12,7 +10,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
-use crate::desk::post::{AccountId, Confidential, Post};
+use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
@@ -29,12 +27,14 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    draft.add_question(question(&code, post, draft.now, State::Seeking));
+    draft.add_question(question(draft, &code, post, State::Seeking));
     take_in(draft, &code)
 }
 
 /// A post as a question that nothing was done about yet.
-pub(crate) fn question(code: &Code, post: &Post, now: Timestamp, state: State) -> Question {
+pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State) -> Question {
+    let objects = draft.person(&post.author.id).is_some_and(|person| person.no_learning);
+    let is_public = post.visibility == Visibility::Public;
     Question {
         code: code.clone(),
         version: 0,
@@ -43,9 +43,11 @@ pub(crate) fn question(code: &Code, post: &Post, now: Timestamp, state: State) -
         language: post.language.clone(),
         text: Confidential::new(limited(post.text.reveal())),
         place: post.place.clone(),
-        asked_at: now,
+        asked_at: draft.now,
         state,
         subjects: Vec::new(),
+        correction: None,
+        learnable: draft.view.settings.learn_from_questions && is_public && !objects,
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
@@ -59,6 +61,7 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let Some(question) = draft.question(code) else { return Outcome::Outdated };
     let subjects = found_subjects(draft, question.text.reveal(), question.language.as_deref());
     let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    let learnable = question.learnable;
     if let Some(question) = draft.question_mut(code) {
         question.subjects = subjects;
     }
@@ -67,7 +70,10 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let search = escalation::seek(draft, code);
     let names =
         draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
-    let body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if learnable {
+        body.push_str(wording::may_be_learnt_from());
+    }
     let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
@@ -142,6 +148,18 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         .collect();
     let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
     draft.reply(spoken.post, Purpose::Reply, body);
+    Outcome::Commanded
+}
+
+/// The rules learn from none of this patron's questions, asked before or to be asked.
+pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author;
+    draft.person_mut(author).no_learning = true;
+    let theirs = draft.questions().filter(|question| question.patron.id == author.id);
+    for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
+        draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+    }
+    draft.reply(spoken.post, Purpose::Reply, wording::no_learning());
     Outcome::Commanded
 }
 

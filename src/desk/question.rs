@@ -33,6 +33,13 @@ pub struct Question {
     pub state: State,
     /// The subjects it was found to belong to, best first, with the evidence.
     pub subjects: Vec<FoundSubject>,
+    /// What a librarian said about its subject, where the rules were wrong.
+    #[serde(default)]
+    pub correction: Option<Correction>,
+    /// Whether the rules may learn from its text: its patron was told so when they asked, and has not
+    /// objected. See [`Question::teaches`] for all that it takes.
+    #[serde(default)]
+    pub learnable: bool,
     /// Which circle of librarians is being asked now.
     pub rung: Rung,
     /// Everybody who was asked, in the order of asking.
@@ -64,6 +71,14 @@ impl Question {
     /// Whether it has ended, or somebody or some timer will move it on.
     pub fn is_looked_after(&self) -> bool {
         self.state.is_final() || !self.timers.is_empty() || self.owner().is_some()
+    }
+
+    /// The subject that the rules may learn from its text: a librarian named it, the patron was told
+    /// and has not objected, nobody took the question back, and everything in it was said in public.
+    pub fn teaches(&self) -> Option<&SubjectId> {
+        let is_offered = self.learnable && self.visibility == Visibility::Public;
+        let correction = self.correction.as_ref().filter(|_| is_offered && self.state != State::Withdrawn)?;
+        Some(&correction.to)
     }
 
     /// Whether this account has a part in it: as its patron or as somebody who was asked.
@@ -243,6 +258,16 @@ pub struct FoundSubject {
     pub because: Vec<String>,
 }
 
+/// A librarian's word that a question belongs to another subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correction {
+    pub to: SubjectId,
+    /// What the rules had found.
+    pub from: Vec<FoundSubject>,
+    pub by: Account,
+    pub at: Timestamp,
+}
+
 /// Which circle of librarians is being asked. Each circle is wider than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -269,6 +294,9 @@ pub struct Invitation {
     pub why: Why,
     /// The librarian's latest post about it, or the invitation itself: where a word to them attaches.
     pub place: Option<Place>,
+    /// They said `wrong subject`, and the desk waits to hear which one it is.
+    #[serde(default)]
+    pub asked_subject: bool,
 }
 
 /// A post by the desk that is on a network.
@@ -287,6 +315,8 @@ pub enum Fate {
     Waiting,
     Claimed,
     Passed,
+    /// They said that it is of another subject. The desk had been wrong to ask them.
+    Misdirected,
     /// Somebody else took the question, or time passed.
     Lapsed,
     /// The invitation could not be delivered.

@@ -214,6 +214,8 @@ mod tests {
             asked_at: now(),
             state: State::Seeking,
             subjects: vec![history],
+            correction: None,
+            learnable: false,
             rung: Rung::Specialists,
             invitations: Vec::new(),
             timers: Default::default(),
@@ -335,6 +337,7 @@ mod tests {
             visibility: Visibility::Public,
             why: Why::Generalist,
             place: None,
+            asked_subject: false,
         }
     }
 

@@ -99,6 +99,8 @@ pub enum Outcome {
     Claimed,
     Passed,
     Referred,
+    /// A librarian said which subject it really is.
+    Corrected,
     Interviewed,
     Answered,
     Thanked,

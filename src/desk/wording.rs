@@ -59,6 +59,11 @@ pub fn why_subject(subject: &str, terms: &[String]) -> String {
     format!("You're asked because you joined {subject}; the question has {}.", terms.join(", "))
 }
 
+/// The same, where it was a librarian who named the subject.
+pub fn why_corrected(subject: &str) -> String {
+    format!("You're asked because you joined {subject}; a colleague says that this is yours.")
+}
+
 pub fn why_parent(subject: &str) -> String {
     format!("You're asked because you joined {subject}, the wider subject, and nobody nearer was free.")
 }
@@ -148,6 +153,40 @@ pub fn referred_nobody(code: &Code, to: &str) -> String {
     format!(
         "Thank you! {code} is marked for {to} now. Nobody there is free at the moment; I'll ask as soon as somebody is."
     )
+}
+
+pub fn corrected(code: &Code, to: &str) -> String {
+    format!("Thank you for setting that right! {code} is with {to} now. For you it counts as never asked.")
+}
+
+pub fn corrected_nobody(code: &Code, to: &str) -> String {
+    format!(
+        "Thank you for setting that right! {code} belongs to {to} now. Nobody there is free at the moment; I'll ask as soon as somebody is. For you it counts as never asked."
+    )
+}
+
+pub fn corrected_already(code: &Code, to: &str) -> String {
+    format!("Thank you! {code} is with {to} already. For you it counts as never asked.")
+}
+
+/// Asks a librarian who said `wrong subject` which one it is. `unknown` is what they called it.
+pub fn which_subject(code: &Code, unknown: Option<&str>, near: &[String]) -> String {
+    let unknown =
+        unknown.map(|words| format!("I don't know the subject “{}”. ", quoted(words))).unwrap_or_default();
+    let near = match near {
+        [] => String::new(),
+        near => format!(" Near ones: {}.", near.join(" · ")),
+    };
+    format!("{unknown}Which subject is {code}, then? Reply with its name, or say general if none fits.{near}")
+}
+
+/// For the end of an acknowledgement, where it is so.
+pub fn may_be_learnt_from() -> &'static str {
+    " My word lists may learn from it; if you'd rather not, say no learning."
+}
+
+pub fn no_learning() -> String {
+    "Done: my word lists learn from none of your questions.".to_owned()
 }
 
 pub fn refer_not_possible(to: &str) -> String {
@@ -275,11 +314,18 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
         .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
         .unwrap_or_default();
     let own = if is_librarian {
-        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · done · also: …"
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
     } else {
         "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
     };
-    format!("{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{contact}")
+    let learning = if settings.learn_from_questions {
+        " When a librarian corrects the subject of a public question, my word lists may learn single words from it, until it is erased; to keep yours out, say no learning."
+    } else {
+        ""
+    };
+    format!(
+        "{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{learning}{contact}"
+    )
 }
 
 /// To a greeting: how to ask.

@@ -22,7 +22,9 @@ use subtle::ConstantTimeEq;
 
 use crate::desk::letter::{Content, Delivery, Refusal};
 use crate::desk::question::{self, Entry, Reason};
-use crate::desk::{AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question};
+use crate::desk::{
+    AccountId, Action, Code, Confidential, Input, Letter, Librarian, Network, Outcome, Person, Question,
+};
 use crate::engine::{Engine, HandleError, Handled, housekeeping};
 use crate::store::StoreError;
 use crate::subjects::{Kind, SubjectId};
@@ -69,6 +71,9 @@ pub enum Request {
     Release { id: String, code: Code },
     /// Offer a question to one librarian.
     Reassign { id: String, code: Code, to: String },
+    /// The questions whose subject a librarian corrected and that the rules may learn from, those after
+    /// a code.
+    Labelled { after: Option<Code> },
     /// Begin to write everything the desk remembers into a new file in the data folder.
     Export { file_name: String },
 }
@@ -100,6 +105,11 @@ pub enum Reply {
     },
     Question {
         details: Box<Details>,
+    },
+    /// Ask again with `next` where there are more.
+    Labelled {
+        examples: Vec<Labelled>,
+        next: Option<Code>,
     },
     Hello,
     /// It was done, or nothing had to be done.
@@ -134,6 +144,8 @@ pub struct QuestionRow {
     pub code: Code,
     pub state: String,
     pub subject: Option<SubjectId>,
+    /// The handle of the librarian who said that it is of this subject.
+    pub corrected_by: Option<String>,
     pub asked_at: Timestamp,
     /// The handle of the librarian who has it.
     pub owner: Option<String>,
@@ -152,6 +164,13 @@ pub struct HeldRow {
     pub because: Vec<String>,
     /// How many more of its author's posts were only counted.
     pub more: u32,
+}
+
+/// A public question and the subject that a librarian said it is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Labelled {
+    pub subject: SubjectId,
+    pub text: Confidential,
 }
 
 /// Everything about one question.
@@ -345,6 +364,7 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
             let to = on_roster(engine, &to)?;
             wish(engine, id, Action::ReassignQuestion { code, to }).await
         }
+        Request::Labelled { after } => labelled(engine, after.as_ref()),
         Request::Export { file_name } => export(engine, data, &file_name),
     }
 }
@@ -453,11 +473,30 @@ impl Which {
     }
 }
 
+/// A part of the questions that the rules may learn from. Of the others nothing is said.
+fn labelled(engine: &Engine, after: Option<&Code>) -> Result<Reply, Trouble> {
+    if !engine.settings().learn_from_questions {
+        return Err(refused(
+            "this desk does not let its rules learn from questions",
+            "set `learn_from_questions = true` in `[privacy]` of `bot.toml`; patrons are told from then on, \
+             and only what they ask after that is used",
+        ));
+    }
+    let page = engine.store().questions(after, PAGE)?;
+    let next = page.last().filter(|_| page.len() == PAGE).map(|question| question.code.clone());
+    let example = |question: &Question| {
+        let subject = question.teaches()?.clone();
+        Some(Labelled { subject, text: question.text.clone() })
+    };
+    Ok(Reply::Labelled { examples: page.iter().filter_map(example).collect(), next })
+}
+
 fn question_row(question: &Question) -> QuestionRow {
     QuestionRow {
         code: question.code.clone(),
         state: question.state.word().to_owned(),
         subject: question.subjects.first().map(|found| found.subject.clone()),
+        corrected_by: question.correction.as_ref().map(|correction| correction.by.handle.clone()),
         asked_at: question.asked_at,
         owner: owner_handle(question),
         asked: question.invitations.len(),

@@ -1,6 +1,7 @@
 //! Finds the terms of all subjects in a text and ranks the subjects by them.
 //!
-//! - English terms are always looked for; terms of another language where the post declares it.
+//! - Terms of the text's language are looked for. English ones are always, but in a text of another
+//!   language only hashtags, phrases and long words count: short ones are false friends too often.
 //! - A term counts once, however often it stands in the text.
 //! - Where terms of one subject lie within each other, the longest counts: with `browser history`
 //!   against a subject, its `history` does not speak for it.
@@ -16,12 +17,21 @@ use hashbrown::HashMap;
 
 use crate::subjects::compile::Index;
 use crate::subjects::language::Language;
+use crate::subjects::language::detection::{self, Votes};
 use crate::subjects::lexicon::{Beginnings, Known, Lexicon, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
 /// How many different words are remembered per language before all are forgotten.
 const MEMO_WORDS_MAX: usize = 50_000;
+
+/// The place of English among the lexicons.
+const ENGLISH: usize = 0;
+
+/// A word of so many letters that stands in a text of another language and is an English term is
+/// mostly a name or a loan word there. Of shorter ones as many mean something else: over questions in
+/// German, French and Spanish, words of five and six letters misled as often as they helped.
+const LOAN_WORD_CHARS_MIN: usize = 7;
 
 /// Classifies text after text, and is faster than [`Subjects::classify`] because it remembers the
 /// words it met. What it remembers never changes a result.
@@ -30,6 +40,7 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
+    votes: Votes,
     hits: Vec<Hit>,
     tally: Tally,
     ranked: Vec<Ranked>,
@@ -40,7 +51,7 @@ pub struct Reader<'s> {
 #[derive(Clone, Copy)]
 pub struct Reading<'r> {
     subjects: &'r Subjects,
-    language: Option<&'r str>,
+    language: Option<Language>,
     ranked: &'r [Ranked],
     hits: &'r [Hit],
 }
@@ -84,6 +95,7 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
+            votes: Votes::new(),
             hits: Vec::new(),
             tally: Tally { scores: vec![(0, 0); subjects.subjects.len()], touched: Vec::new() },
             ranked: Vec::new(),
@@ -96,14 +108,20 @@ impl<'s> Reader<'s> {
     }
 
     /// What [`classify`](Reader::classify) does, without a copy of anything.
-    pub fn read<'r>(&'r mut self, text: &str, language: Option<&'r str>) -> Reading<'r> {
+    pub fn read(&mut self, text: &str, language: Option<&str>) -> Reading<'_> {
         self.words.read(text);
         self.hits.clear();
-        self.find_tags();
-        let declared = language.and_then(Language::parse);
-        for place in 0..self.memos.len() {
-            self.find_terms(place, declared.as_ref());
+        self.find_terms(ENGLISH);
+        self.votes.count(text, self.known.iter().map(|known| known.marks));
+        let language = self.votes.language(language.and_then(Language::parse));
+        if let Some(other) = language.filter(|language| *language != Language::ENGLISH) {
+            self.drop_false_friends(other);
+            let lexicons = &self.subjects.index.lexicons;
+            if let Some(place) = lexicons.iter().position(|lexicon| lexicon.language() == other) {
+                self.find_terms(place);
+            }
         }
+        self.find_tags();
         keep_the_longest(&mut self.hits);
         self.tally.rank(&self.hits, &mut self.ranked);
         Reading { subjects: self.subjects, language, ranked: &self.ranked, hits: &self.hits }
@@ -117,15 +135,28 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn find_terms(&mut self, place: usize, declared: Option<&Language>) {
+    /// Takes out English terms that only look like words of the text's language, such as the `gift`
+    /// and `war` of a German one.
+    fn drop_false_friends(&mut self, language: Language) {
+        let (tags, words) = (self.words.tags(), self.words.words());
+        let folded = |word| self.words.folded(word);
+        self.hits.retain(|hit| {
+            let is_in = |start, end| start <= hit.start as usize && hit.end as usize <= end;
+            if tags.iter().any(|tag| is_in(tag.start, tag.end)) {
+                return true;
+            }
+            let word = words.iter().find(|word| is_in(word.start, word.end)).map(folded);
+            word.is_none_or(|word| {
+                LOAN_WORD_CHARS_MIN <= word.chars().count() && !detection::is_function_word(word, language)
+            })
+        });
+    }
+
+    fn find_terms(&mut self, place: usize) {
         let index = &self.subjects.index;
         let (Some(lexicon), Some(memo)) = (index.lexicons.get(place), self.memos.get_mut(place)) else {
             return;
         };
-        let is_english = place == 0;
-        if !is_english && declared != Some(lexicon.language()) {
-            return;
-        }
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
@@ -252,7 +283,7 @@ impl<'r> Reading<'r> {
             end: hit.end as usize,
         });
         Classification {
-            language: self.language.map(str::to_owned),
+            language: self.language.map(|language| language.code().to_owned()),
             best: self.best().cloned(),
             subjects: subjects.collect(),
             matched: matched.collect(),

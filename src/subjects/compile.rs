@@ -90,7 +90,7 @@ pub(super) fn compile<'f>(
     let mut subjects: Vec<Subject> = Vec::new();
     let mut parents = Vec::new();
     let mut builder = Builder::default();
-    builder.index.lexicons.push(Lexicon::new(Language::english()));
+    builder.index.lexicons.push(Lexicon::new(Language::ENGLISH));
     for file in files {
         let (rules, its_faults) = format::read(file);
         builder.faults.extend(its_faults);
@@ -248,7 +248,7 @@ impl Builder {
     fn add_term(&mut self, subject: usize, number: usize, terms: &[Term], placed: &mut Vec<Placed>) -> Added {
         let Some(term) = terms.get(number) else { return Ok(None) };
         self.words.read(&term.text)?;
-        let language = lexicon_of(&mut self.index.lexicons, &term.language);
+        let language = lexicon_of(&mut self.index.lexicons, term.language);
         let lexicon = self.index.lexicons.get_mut(language).expect("it was made where it was missing");
         let node = lexicon.place(self.words.iter());
         let place = (language, node);
@@ -262,6 +262,8 @@ impl Builder {
             };
             return Ok(Some(if other.list == term.list {
                 "this term stands in the list before"
+            } else if term.list == List::Against {
+                "this term stands in another list of the file, which counts: it cannot be for and against"
             } else {
                 "this term stands in another list of the file, which counts"
             }));
@@ -293,10 +295,10 @@ impl Builder {
 type Added = Result<Option<&'static str>, (String, String)>;
 
 /// The place of a language's lexicon, which is made where it is missing.
-fn lexicon_of(lexicons: &mut Vec<Lexicon>, language: &Language) -> usize {
+fn lexicon_of(lexicons: &mut Vec<Lexicon>, language: Language) -> usize {
     let place = lexicons.iter().position(|lexicon| lexicon.language() == language).unwrap_or(lexicons.len());
     if place == lexicons.len() {
-        lexicons.push(Lexicon::new(language.clone()));
+        lexicons.push(Lexicon::new(language));
     }
     place
 }

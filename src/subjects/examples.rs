@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::fault::Fault;
 use crate::subjects::compile::compile;
 use crate::subjects::format::{Rules, Wants};
+use crate::subjects::language::Language;
 use crate::subjects::screening::{self, Kind};
 use crate::subjects::{RuleFile, SubjectId, Subjects};
 
@@ -18,6 +19,8 @@ pub struct Example {
     pub subject: SubjectId,
     pub wants: Wants,
     pub text: String,
+    /// The language that its post declares.
+    pub language: Option<Language>,
     pub file: String,
     /// Byte offsets into the file.
     pub span: Range<usize>,
@@ -54,12 +57,12 @@ pub fn test(files: &[RuleFile]) -> Vec<Tested> {
     compile(kinds, |rules, _| of_screening.push(rules));
     let mut reader = subjects.reader();
     let mut screener = subjects.screener();
-    let mut tested = test_rules(&of_subjects, |text| {
-        let chosen = reader.classify(text, None);
+    let mut tested = test_rules(&of_subjects, |text, language| {
+        let chosen = reader.classify(text, language);
         chosen.chosen().iter().map(|chosen| chosen.id.clone()).collect()
     });
-    tested.extend(test_rules(&of_screening, |text| {
-        vec![SubjectId::new(screener.screen(text, None).kind.word())]
+    tested.extend(test_rules(&of_screening, |text, language| {
+        vec![SubjectId::new(screener.screen(text, language).kind.word())]
     }));
     tested
 }
@@ -70,7 +73,7 @@ pub fn faults_of_examples(tested: &[Tested]) -> Vec<Fault> {
 }
 
 /// Tests the examples of rules. `choose` does with a text what the desk would do.
-fn test_rules(rules: &[Rules], mut choose: impl FnMut(&str) -> Vec<SubjectId>) -> Vec<Tested> {
+fn test_rules(rules: &[Rules], mut choose: impl FnMut(&str, Option<&str>) -> Vec<SubjectId>) -> Vec<Tested> {
     let mut tested = Vec::new();
     for rules in rules {
         for example in &rules.examples {
@@ -78,10 +81,11 @@ fn test_rules(rules: &[Rules], mut choose: impl FnMut(&str) -> Vec<SubjectId>) -
                 subject: rules.id.clone(),
                 wants: example.wants,
                 text: example.text.clone(),
+                language: example.language,
                 file: rules.file.clone(),
                 span: example.span.clone(),
             };
-            let chosen = choose(&example.text);
+            let chosen = choose(&example.text, example.language.map(Language::code));
             let verdict = judge(&example, &chosen);
             tested.push(Tested { example, verdict, chosen });
         }

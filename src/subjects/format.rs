@@ -19,6 +19,9 @@
 //! yes = "When did the Ottoman Empire fall?"        # must be found
 //! [[example]]
 //! no = "How do I clear my browser history?"        # must not be found
+//! [[example]]
+//! language = "de"                # optional: what the post declares (BCP 47)
+//! yes = "Wer regierte im Mittelalter?"
 //! ```
 //!
 //! **Invariant:** reading never stops at a fault. Whatever could be understood is in the result,
@@ -53,7 +56,7 @@ const ID_CHARS_MAX: usize = 40;
 const TOP_KEYS: &[&str] =
     &["id", "name", "parent", "lcc", "ddc", "hashtags", "strong", "weak", "against", "terms", "example"];
 const TERMS_KEYS: &[&str] = &["language", "strong", "weak", "against"];
-const EXAMPLE_KEYS: &[&str] = &["yes", "no"];
+const EXAMPLE_KEYS: &[&str] = &["yes", "no", "language"];
 
 /// One rule file as far as it was understood.
 #[derive(Clone, Debug)]
@@ -112,6 +115,8 @@ pub(super) struct ExampleText {
     pub(super) text: String,
     pub(super) span: Range<usize>,
     pub(super) wants: Wants,
+    /// The language that its post declares; where it declares none, the text must tell it.
+    pub(super) language: Option<Language>,
 }
 
 /// What an example asks for.
@@ -173,7 +178,7 @@ impl Reader<'_> {
             self.error(None, "the key `name` is missing", &example);
         }
         let mut terms = self.hashtags(table);
-        self.lists(table, &Language::english(), &mut terms);
+        self.lists(table, Language::ENGLISH, &mut terms);
         for entry in self.tables(table, "terms") {
             self.terms_entry(entry.get_ref(), entry.span(), &mut terms);
         }
@@ -239,32 +244,38 @@ impl Reader<'_> {
                 tag.text = bare.to_owned();
                 self.warning(tag.span.clone(), "hashtags are written without `#` here", "leave the `#` out");
             }
-            let language = Language::english();
+            let language = Language::ENGLISH;
             terms.push(Term { text: tag.text, span: tag.span, list: List::Hashtags, language });
         }
         terms
     }
 
-    fn lists(&mut self, table: &DeTable<'_>, language: &Language, terms: &mut Vec<Term>) {
+    fn lists(&mut self, table: &DeTable<'_>, language: Language, terms: &mut Vec<Term>) {
         for list in [List::Strong, List::Weak, List::Against] {
             let texts = self.texts(table, list.key());
-            let term = |Text { text, span }| Term { text, span, list, language: language.clone() };
+            let term = |Text { text, span }| Term { text, span, list, language };
             terms.extend(texts.into_iter().map(term));
         }
     }
 
     fn terms_entry(&mut self, table: &DeTable<'_>, span: Range<usize>, terms: &mut Vec<Term>) {
         self.unknown_keys(table, TERMS_KEYS);
-        let Some(tag) = self.text(table, "language") else {
-            if !table.contains_key("language") {
-                self.error(span, "these terms have no `language`", "add one, such as `language = \"de\"`");
+        match self.language(table) {
+            Some(language) => self.lists(table, language, terms),
+            None if table.contains_key("language") => {}
+            None => {
+                self.error(span, "these terms have no `language`", "add one, such as `language = \"de\"`")
             }
-            return;
-        };
-        match Language::parse(&tag.text) {
-            Some(language) => self.lists(table, &language, terms),
-            None => self.error(tag.span, "this is no language code", "write one such as \"de\" or \"pt-BR\""),
         }
+    }
+
+    fn language(&mut self, table: &DeTable<'_>) -> Option<Language> {
+        let tag = self.text(table, "language")?;
+        let language = Language::parse(&tag.text);
+        if language.is_none() {
+            self.error(tag.span, "this is no language code", "write one such as \"de\" or \"pt-BR\"");
+        }
+        language
     }
 
     fn examples(&mut self, table: &DeTable<'_>) -> Vec<ExampleText> {
@@ -272,11 +283,12 @@ impl Reader<'_> {
         for entry in self.tables(table, "example") {
             let table = entry.get_ref();
             self.unknown_keys(table, EXAMPLE_KEYS);
+            let language = self.language(table);
             let found = [("yes", Wants::Chosen), ("no", Wants::NotChosen)]
                 .map(|(key, wants)| self.text(table, key).map(|text| (text, wants)));
             match found {
                 [Some((Text { text, span }, wants)), None] | [None, Some((Text { text, span }, wants))] => {
-                    examples.push(ExampleText { text, span, wants });
+                    examples.push(ExampleText { text, span, wants, language });
                 }
                 [Some(_), Some(_)] => {
                     self.error(entry.span(), "this example has both `yes` and `no`", "make it two examples");

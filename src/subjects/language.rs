@@ -3,6 +3,9 @@
 //! **Invariant:** stemming works on folded words only, and rule terms and posts go through the same
 //! function, so that a stem that looks odd is odd on both sides.
 
+pub(super) mod detection;
+mod function_words;
+
 use std::borrow::Cow;
 
 use frostem::{Algorithm, Stemmer};
@@ -18,28 +21,31 @@ const KNOWN_CODES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm
 
 /// A language as far as the desk tells them apart: its primary code, with the two written forms of
 /// Norwegian as one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Language(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Language(&'static str);
 
 impl Language {
     /// Rule terms are English unless they say otherwise.
-    pub(super) fn english() -> Language {
-        Language("en".to_owned())
-    }
+    pub(super) const ENGLISH: Language = Language("en");
 
     /// Reads a BCP 47 tag such as `de` or `pt-BR`; `None` for a language nobody has heard of.
-    pub(super) fn parse(tag: &str) -> Option<Language> {
-        let code = tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-        let code = match code.as_str() {
+    pub fn parse(tag: &str) -> Option<Language> {
+        let code = tag.split(['-', '_']).next().unwrap_or_default();
+        let known = KNOWN_CODES.split_ascii_whitespace().find(|known| known.eq_ignore_ascii_case(code))?;
+        Some(Language(match known {
             "nb" | "nn" => "no",
             other => other,
-        };
-        KNOWN_CODES.split(' ').any(|known| known == code).then(|| Language(code.to_owned()))
+        }))
+    }
+
+    /// Its code, such as `de`: two letters, or three where it has no shorter one.
+    pub fn code(self) -> &'static str {
+        self.0
     }
 
     /// How words of this language are stemmed.
-    pub(super) fn rules(&self) -> WordRules {
-        let stemmer = match self.0.as_str() {
+    pub(super) fn rules(self) -> WordRules {
+        let stemmer = match self.0 {
             "en" => Some(Algorithm::English),
             "de" => Some(Algorithm::German),
             "fr" => Some(Algorithm::French),
@@ -53,7 +59,7 @@ impl Language {
             "fi" => Some(Algorithm::Finnish),
             _ => None,
         };
-        let apostrophe = match self.0.as_str() {
+        let apostrophe = match self.0 {
             "fr" | "it" | "ca" | "oc" => Apostrophe::AfterArticle,
             _ => Apostrophe::BeforeEnding,
         };

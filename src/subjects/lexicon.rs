@@ -8,6 +8,7 @@
 
 use hashbrown::HashMap;
 
+use crate::subjects::language::detection::{Marks, marks_of};
 use crate::subjects::language::{Language, WordRules};
 
 /// The id of a term, over all languages.
@@ -52,12 +53,14 @@ pub(super) struct Known {
     stem: u32,
     /// Where its `word*` symbols stand in [`Beginnings`], and one; 0 where it has none.
     beginnings: u32,
+    /// What it says about the language of its text; only the English lexicon is asked for that.
+    pub(super) marks: Marks,
 }
 
 impl Known {
     /// Whether no term has this word anywhere.
     pub(super) fn is_nothing(self) -> bool {
-        self == Known::default()
+        self.stem == 0 && self.beginnings == 0
     }
 
     /// Whether a term may begin with this word.
@@ -107,8 +110,8 @@ impl Lexicon {
         }
     }
 
-    pub(super) fn language(&self) -> &Language {
-        &self.language
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
 
     /// The place behind these words, which terms with the same stems share.
@@ -164,6 +167,7 @@ impl Lexicon {
             node: node.unwrap_or(ROOT),
             stem: stem.map_or(0, |symbol| symbol + 1),
             beginnings: if list.is_empty() { 0 } else { u32::try_from(lists.len()).unwrap_or_default() },
+            marks: if self.language == Language::ENGLISH { marks_of(folded) } else { 0 },
         }
     }
 

@@ -104,7 +104,7 @@ fn slips(from: &[char], to: &[char]) -> usize {
 }
 
 fn stems(text: &str) -> Vec<String> {
-    let rules = Language::english().rules();
+    let rules = Language::ENGLISH.rules();
     let words = Words::of(text);
     let stem = |word| rules.stem(rules.base(words.folded(word))).into_owned();
     words.words().iter().map(stem).collect()

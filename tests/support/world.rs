@@ -398,6 +398,15 @@ impl World {
                 question.code,
                 question.state
             );
+            // Promise 7, confidential: the rules learn from nothing that was said to fewer than all.
+            let is_private = |(words, visibility): &(String, Visibility)| {
+                *visibility < Visibility::Public && question.text.reveal().contains(words)
+            };
+            assert!(
+                question.teaches().is_none() || !self.said.iter().any(is_private),
+                "promise 7: {} would be learnt from",
+                question.code
+            );
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {
                 let others =
