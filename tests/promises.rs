@@ -19,7 +19,7 @@ use world::{World, account};
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
 
 /// What people say. Long enough texts are unmistakable, so that a leak is seen.
-const WORDS: [&str; 45] = [
+const WORDS: [&str; 47] = [
     "When did the Ottoman Empire end?",
     "Which parish register names my ancestor Patrick?",
     "Is there a patent on Mozart's symphony?",
@@ -65,6 +65,8 @@ const WORDS: [&str; 45] = [
     "What about @somebody who knows the empire?",
     "claim K7Q4",
     "🏰🏰🏰",
+    "Buy real followers of the Ottoman Empire, DM me now",
+    "You are all useless idiots, every one of you",
 ];
 
 /// One thing that happens in the town.
@@ -112,7 +114,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..50usize).prop_map(|which| Happening::Repeated { which }),
         3 => prop_oneof![Just(5), Just(15), Just(700), Just(3000), Just(60_000)]
             .prop_map(|minutes| Happening::Waits { minutes }),
-        1 => (0..4usize, 0..PEOPLE.len(), 0..4usize)
+        1 => (0..5usize, 0..PEOPLE.len(), 0..4usize)
             .prop_map(|(action, whom, question)| Happening::Coordinator { action, whom, question }),
         1 => Just(Happening::NetworkDown),
         1 => Just(Happening::NetworkUp),
@@ -153,7 +155,7 @@ impl Town {
 
     /// Prose gets a mark of its own, so that any copy of it can be told from all others.
     fn marked(&mut self, text: &str) -> String {
-        const PROSE: [&str; 12] = [
+        const PROSE: [&str; 14] = [
             "@ann",
             "When",
             "Which",
@@ -166,6 +168,8 @@ impl Town {
             "thanks",
             "ask:",
             "also:",
+            "Buy",
+            "You are",
         ];
         if !PROSE.iter().any(|start| text.trim_start_matches("@desk ").starts_with(start)) {
             return text.to_owned();
@@ -219,6 +223,7 @@ impl Town {
         let action = match (action, code) {
             (0, Some(code)) => Action::CloseQuestion { code },
             (1, Some(code)) => Action::ReassignQuestion { code, to: account.id },
+            (4, Some(code)) => Action::ReleaseQuestion { code },
             (2, _) => Action::RemoveLibrarian { account: account.id },
             _ => Action::PauseLibrarian { account: account.id, until: None },
         };

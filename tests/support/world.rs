@@ -407,6 +407,12 @@ impl World {
                 "promise 7: {} would be learnt from",
                 question.code
             );
+            // What is held back reaches nobody before the coordinator has seen it.
+            assert!(
+                !question.state.is_held() || question.invitations.is_empty() && question.posts.is_empty(),
+                "{} is held back, and somebody heard of it",
+                question.code
+            );
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {
                 let others =
