@@ -7,10 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use stumper::config::rules_dir;
 use stumper::fault::Severity;
-use stumper::subjects::{Kind, Subjects};
+use stumper::subjects::{HOLD_MIN, Kind, Subjects};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,6 +22,12 @@ fn desk() -> Subjects {
     faults.retain(|fault| fault.severity == Severity::Error);
     assert_eq!(faults, [], "the shipped rules are in order");
     subjects
+}
+
+/// The same, read once for many texts.
+fn shipped() -> &'static Subjects {
+    static SHIPPED: LazyLock<Subjects> = LazyLock::new(desk);
+    &SHIPPED
 }
 
 /// Checks what each post is taken for.
@@ -146,6 +153,21 @@ fn what_is_found_is_explained() {
     +1 spam: call at 27..31
     +3 spam: a free or premium number at 32..43
     ");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_screened_and_explained(text in "(\\PC|[ \n0-9£$?!#@]|you |free |call |http://|[𝐀-𝐙🚀]){0,120}") {
+        let desk = shipped();
+        let found = desk.screen(&text, None);
+        for evidence in &found.evidence {
+            proptest::prop_assert!(text.get(evidence.start..evidence.end).is_some(), "{evidence:?}");
+        }
+        let question = found.sum(Kind::Question).max(0.0);
+        let held = matches!(found.kind, Kind::Spam | Kind::Abuse);
+        proptest::prop_assert!(!held || HOLD_MIN <= found.sum(found.kind) - question);
+        proptest::prop_assert_eq!(&found, &desk.screen(&text, None));
+    }
 }
 
 /// Rows of one file: label and text.
