@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 
 use crate::subjects::compile::Index;
 use crate::subjects::language::Language;
-use crate::subjects::language::detection::{self, Votes};
+use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::lexicon::{Beginnings, Known, Lexicon, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
@@ -40,7 +40,7 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
-    votes: Votes,
+    glance: Glance,
     hits: Vec<Hit>,
     tally: Tally,
     ranked: Vec<Ranked>,
@@ -95,7 +95,7 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
-            votes: Votes::new(),
+            glance: Glance::default(),
             hits: Vec::new(),
             tally: Tally { scores: vec![(0, 0); subjects.subjects.len()], touched: Vec::new() },
             ranked: Vec::new(),
@@ -111,9 +111,11 @@ impl<'s> Reader<'s> {
     pub fn read(&mut self, text: &str, language: Option<&str>) -> Reading<'_> {
         self.words.read(text);
         self.hits.clear();
+        self.glance = Glance::default();
         self.find_terms(ENGLISH);
-        self.votes.count(text, self.known.iter().map(|known| known.marks));
-        let language = self.votes.language(language.and_then(Language::parse));
+        let marks = self.known.iter().map(|known| known.marks);
+        let declared = language.and_then(Language::parse);
+        let language = detection::language_of(text, self.glance, marks, declared);
         if let Some(other) = language.filter(|language| *language != Language::ENGLISH) {
             self.drop_false_friends(other);
             let lexicons = &self.subjects.index.lexicons;
@@ -162,7 +164,9 @@ impl<'s> Reader<'s> {
         self.known.clear();
         for word in words {
             let key = self.words.key(word);
-            self.known.push(memo.known(lexicon, key, || self.words.folded(word)));
+            let known = memo.known(lexicon, key, || self.words.folded(word));
+            self.glance.at(known.marks, word.end - word.start);
+            self.known.push(known);
         }
         let hits = &mut self.hits;
         for (first, word) in words.iter().enumerate() {
