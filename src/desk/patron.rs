@@ -14,6 +14,7 @@ use crate::desk::post::{AccountId, Confidential, Post};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
+use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
@@ -28,13 +29,14 @@ const CUT_MARK: &str = "\n[…]";
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
     let text = limited(post.text.reveal());
-    let subjects = found_subjects(draft, &text, post.language.as_deref());
+    let found = draft.view.subjects.classify(&text, post.language.as_deref());
+    let subjects = found_subjects(&found);
     draft.add_question(Question {
         code: code.clone(),
         version: 0,
         patron: post.author.clone(),
         visibility: post.visibility,
-        language: post.language.clone(),
+        language: found.language,
         text: Confidential::new(text),
         place: post.place.clone(),
         asked_at: draft.now,
@@ -259,8 +261,7 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 }
 
 /// The subjects to route to, each with the terms that speak for it.
-fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<FoundSubject> {
-    let classification = draft.view.subjects.classify(text, language);
+fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
     let terms_of = |subject: &crate::subjects::SubjectId| {
         let matched = classification.matched.iter();
         let mut found: Vec<_> =

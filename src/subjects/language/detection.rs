@@ -447,12 +447,14 @@ mod tests {
         for (place, (code, words, _)) in LANGUAGES.iter().enumerate() {
             assert_eq!(Language::parse(code).map(Language::code), Some(*code), "{code}");
             assert_eq!(place_of(Language(code)), Some(place), "{code} stands here twice");
+            assert_eq!(Language(code).name().and_then(Language::named), Some(Language(code)), "{code}");
             for word in words.split_whitespace() {
                 assert!(is_function_word(&folded(word), Language(code)), "{code}: {word}");
             }
         }
         for code in HAS_OWN_SCRIPT {
             assert_eq!(Language::parse(code).map(Language::code), Some(*code));
+            assert_eq!(Language(code).name().and_then(Language::named), Some(Language(code)), "{code}");
             assert_eq!(place_of(Language(code)), None, "{code} has no need of votes");
         }
         let named: std::collections::BTreeSet<&str> =
