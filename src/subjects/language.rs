@@ -46,7 +46,7 @@ pub struct Language(&'static str);
 
 impl Language {
     /// Rule terms are English unless they say otherwise.
-    pub(super) const ENGLISH: Language = Language("en");
+    pub const ENGLISH: Language = Language("en");
 
     /// Reads a BCP 47 tag such as `de` or `pt-BR`; `None` for a language nobody has heard of.
     pub fn parse(tag: &str) -> Option<Language> {
