@@ -111,11 +111,11 @@ impl<'s> Reader<'s> {
     pub fn read(&mut self, text: &str, language: Option<&str>) -> Reading<'_> {
         self.words.read(text);
         self.hits.clear();
-        self.glance = Glance::default();
         self.find_terms(ENGLISH);
         let marks = self.known.iter().map(|known| known.marks);
         let declared = language.and_then(Language::parse);
-        let language = detection::language_of(text, self.glance, marks, declared);
+        let is_plain = self.words.are_plain();
+        let language = detection::language_of(text, is_plain, self.glance, marks, declared);
         if let Some(other) = language.filter(|language| *language != Language::ENGLISH) {
             self.drop_false_friends(other);
             let lexicons = &self.subjects.index.lexicons;
@@ -162,12 +162,14 @@ impl<'s> Reader<'s> {
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
+        let mut glance = Glance::default();
         for word in words {
             let key = self.words.key(word);
             let known = memo.known(lexicon, key, || self.words.folded(word));
-            self.glance.at(known.marks, word.end - word.start);
+            glance.at(known.marks, word.end - word.start);
             self.known.push(known);
         }
+        self.glance = glance;
         let hits = &mut self.hits;
         for (first, word) in words.iter().enumerate() {
             let from_here = self.known.get(first..).unwrap_or_default();

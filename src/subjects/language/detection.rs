@@ -33,12 +33,15 @@ const VOTES_MIN: u16 = 2;
 const VOTES_BELYING: u16 = 4;
 const VOTES_DECLARED_SHARE: u16 = 4;
 
-/// The languages in which a word is a function word: a place among such sets, and [`OF_ENGLISH`].
-/// 0: in none.
+/// The languages in which a word is a function word: a place among such sets, and one of the two bits
+/// below. 0: in none.
 pub(in crate::subjects) type Marks = u16;
 
 /// English is among the languages.
-const OF_ENGLISH: Marks = 1 << 15;
+const OF_ENGLISH: u32 = 15;
+
+/// English is not among them.
+const FOREIGN: u32 = 14;
 
 /// A set of languages: a bit for each of [`LANGUAGES`].
 type Set = u64;
@@ -80,7 +83,7 @@ impl Table {
                 sets.push(set);
             }
             let place = Marks::try_from(known).expect("there are few function words");
-            marks.insert(word.into(), if set & english == 0 { place } else { place | OF_ENGLISH });
+            marks.insert(word.into(), place | 1 << if set & english == 0 { FOREIGN } else { OF_ENGLISH });
         }
         Table { sets, words: marks, letters, cyrillic, vietnamese }
     }
@@ -104,7 +107,8 @@ pub(in crate::subjects) fn marks_of(folded: &str) -> Marks {
 }
 
 fn set_of(marks: Marks) -> Set {
-    TABLE.sets.get(usize::from(marks & !OF_ENGLISH)).copied().unwrap_or_default()
+    let place = marks & !(1 << OF_ENGLISH | 1 << FOREIGN);
+    TABLE.sets.get(usize::from(place)).copied().unwrap_or_default()
 }
 
 /// Whether a folded word is a function word of a language.
@@ -116,9 +120,9 @@ pub(in crate::subjects) fn is_function_word(folded: &str, language: Language) ->
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::subjects) struct Glance {
     /// Function words of English, whether or not of others too.
-    english: u32,
+    english: u16,
     /// Function words of other languages only.
-    foreign: u32,
+    foreign: u16,
     /// The length of all words.
     bytes: usize,
 }
@@ -126,15 +130,17 @@ pub(in crate::subjects) struct Glance {
 impl Glance {
     /// Takes in a word, given with its marks and its length.
     pub(in crate::subjects) fn at(&mut self, marks: Marks, bytes: usize) {
-        self.english += u32::from(marks & OF_ENGLISH != 0);
-        self.foreign += u32::from(marks != 0 && marks & OF_ENGLISH == 0);
+        // A text of the length that is read has fewer words than this can count.
+        self.english += marks >> OF_ENGLISH;
+        self.foreign += marks >> FOREIGN & 1;
         self.bytes += bytes;
     }
 
-    /// Whether no other language can lead: each has at most the votes of English and the foreign ones.
-    fn is_english_or_nothing(self) -> bool {
-        let votes_min = u32::from(VOTES_MIN);
-        self.foreign == 0 || (self.foreign < votes_min && votes_min <= self.english)
+    /// Whether no other language can lead: each has at most the votes of English, those of foreign
+    /// words, and one for each of so many foreign letters.
+    fn is_english_or_nothing(self, letters: usize) -> bool {
+        let foreign = usize::from(self.foreign) + letters;
+        foreign == 0 || (foreign < usize::from(VOTES_MIN) && VOTES_MIN <= self.english)
     }
 }
 
@@ -145,13 +151,17 @@ impl Glance {
 /// language and next to none of the declared one is believed, and not its client.
 pub(in crate::subjects) fn language_of(
     text: &str,
+    is_plain: bool,
     glance: Glance,
     words: impl Iterator<Item = Marks>,
     declared: Option<Language>,
 ) -> Option<Language> {
     let may_be_english = declared.is_none_or(|declared| declared == Language::ENGLISH);
+    let foreign = |c: &char| !c.is_ascii() && (c.is_alphabetic() || is_opening(*c));
+    let letters =
+        || if is_plain { 0 } else { text.chars().filter(foreign).take(usize::from(VOTES_MIN)).count() };
     // Most questions are plainly English, and no votes need be counted.
-    if may_be_english && glance.is_english_or_nothing() && text.is_ascii() {
+    if may_be_english && glance.is_english_or_nothing(letters()) {
         let is_told = 0 < glance.english && LETTERS_MIN <= glance.bytes;
         return if is_told { Some(Language::ENGLISH) } else { declared };
     }
@@ -212,7 +222,7 @@ impl Votes {
         let mut scripts: Vec<(Language, usize)> = Vec::new();
         let mut met: Vec<char> = Vec::new();
         let mut cyrillic = 0;
-        for c in text.chars().filter(|c| c.is_alphabetic() || matches!(c, '¿' | '¡')) {
+        for c in text.chars().filter(|c| c.is_alphabetic() || is_opening(*c)) {
             let Some(language) = language_of_script(c) else {
                 self.letters += 1;
                 cyrillic += usize::from(is_cyrillic(c));
@@ -311,6 +321,11 @@ fn place_of(language: Language) -> Option<usize> {
     LANGUAGES.iter().position(|(code, ..)| *code == language.0)
 }
 
+/// The signs with which Spanish questions and exclamations begin, which tell as much as a letter.
+fn is_opening(c: char) -> bool {
+    matches!(c, '¿' | '¡')
+}
+
 fn is_cyrillic(c: char) -> bool {
     ('\u{400}'..='\u{52f}').contains(&c)
 }
@@ -373,7 +388,7 @@ mod tests {
             .iter()
             .zip(marks.clone())
             .for_each(|(word, marks)| glance.at(marks, word.end - word.start));
-        let language = language_of(text, glance, marks, Language::parse(declared));
+        let language = language_of(text, words.are_plain(), glance, marks, Language::parse(declared));
         assert_eq!(language.map_or("-", Language::code), expected, "{name}");
     }
 
