@@ -6,7 +6,7 @@
 //! **Invariant:** what is asked for here is a little less than what was reached when it was written, so
 //! that only a real step back fails.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a panic in a test is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
