@@ -152,6 +152,11 @@ impl Subjects {
         naming::named(&self.subjects, words)
     }
 
+    /// Whether any subject has terms of this language.
+    pub fn speak(&self, language: Language) -> bool {
+        self.index.lexicons.iter().any(|lexicon| lexicon.language() == language)
+    }
+
     /// The subject whose id, name or hashtag looks most like `words`, for "did you mean".
     pub fn closest(&self, words: &str) -> Option<&Subject> {
         naming::closest(&self.subjects, words)

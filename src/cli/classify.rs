@@ -15,7 +15,7 @@ use crate::cli::render::{self, Colour, Lines};
 use crate::config::rules_dir;
 use crate::fault::Severity;
 use crate::subjects::{
-    Classification, Evidence, GENERAL_DESK, Kind, RuleFile, Screening, SubjectId, Subjects, TEXT_BYTES_MAX,
+    Classification, Evidence, GENERAL_DESK, Kind, Language, RuleFile, Screening, SubjectId, Subjects, TEXT_BYTES_MAX,
 };
 
 /// Where rules are looked for when nothing else is said.
@@ -33,7 +33,7 @@ pub struct ClassifyArgs {
     /// The directory of rule files
     #[arg(long, value_name = "DIR", default_value = RULES_DIR)]
     pub rules: PathBuf,
-    /// The language the texts declare, such as `de` or `pt-BR`
+    /// The language the texts declare, such as `de` or `pt-BR`; without it, each text tells its own
     #[arg(long, value_name = "TAG")]
     pub language: Option<String>,
     /// One line of JSON a text
@@ -217,6 +217,11 @@ fn explain(subjects: &Subjects, text: &str, found: &Classification) -> String {
             format!("{}{}\n", name_of(&best.id), others.collect::<String>())
         }
     };
+    if let Some(language) =
+        found.language.as_deref().and_then(Language::parse).filter(|l| *l != Language::ENGLISH)
+    {
+        shown.push_str(&format!("  read as {}\n", language.name().unwrap_or(language.code())));
+    }
     if text.len() > TEXT_BYTES_MAX {
         shown.push_str("  only the beginning of this text was read\n");
     }
@@ -264,7 +269,9 @@ mod tests {
 
     #[test]
     fn people_are_told_why() {
-        let texts = ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar"];
+        let german = "Wer war der letzte King von Sachsen?";
+        let texts =
+            ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar", german];
         insta::assert_snapshot!(run(&texts, "", false).1, @r##"
         History (history)
           history                  score 4, confidence 0.55
@@ -282,6 +289,9 @@ mod tests {
         History (history)
           history                  score 3, confidence 0.69
             +3  world war  in "#WorldWar"
+
+        General desk (general): no term of any subject
+          read as German
         "##);
     }
 

@@ -287,6 +287,7 @@ fn why(why: &Why) -> String {
         Why::Subject { subject } => format!("who takes {subject}"),
         Why::Parent { subject } => format!("who takes the wider subject {subject}"),
         Why::Generalist => "who takes any question".to_owned(),
+        Why::Language { language } => format!("who speaks {}", output::line(language)),
         Why::Referred => "to whom a colleague referred it".to_owned(),
         Why::Assigned => "to whom the coordinator gave it".to_owned(),
     }

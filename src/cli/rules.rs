@@ -143,6 +143,8 @@ struct TestFailure<'a> {
     verdict: &'static str,
     subject: &'a SubjectId,
     text: &'a str,
+    /// The language that was used, where it is known.
+    language: Option<&'a str>,
     chosen: Vec<&'a SubjectId>,
     file: &'a str,
     line: Option<usize>,
@@ -196,6 +198,7 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
         },
         subject: &example.subject,
         text: &example.text,
+        language: tested.language.as_deref(),
         chosen: tested.chosen.iter().collect(),
         file: &example.file,
         line: source.map(|source| Position::of(source, example.span.start).line),
@@ -203,7 +206,7 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
 }
 
 fn told(failure: &TestFailure<'_>) -> String {
-    let TestFailure { verdict, subject, text, chosen, file, line } = failure;
+    let TestFailure { verdict, subject, text, language: _, chosen, file, line } = failure;
     let place = line.map_or_else(|| (*file).to_owned(), |line| format!("{file}:{line}"));
     let text = render::visible(text);
     let chosen: Vec<&str> = chosen.iter().map(|id| id.as_str()).collect();
@@ -397,7 +400,7 @@ strong = ["guitar", "world war"]
                  goes to history, music  (DIR/history.toml:13)
         2 of 5 examples are right; 1 missing, 1 noisy, 1 wrong
         "#);
-        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
+        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","language":null,"chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","language":"en","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","language":"en","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
     }
 
     #[test]

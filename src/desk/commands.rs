@@ -16,7 +16,7 @@ use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::person::Hours;
-use crate::subjects::{SubjectId, Subjects};
+use crate::subjects::{Language, SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
 /// general desk.
@@ -347,30 +347,11 @@ fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
 
 /// Languages as two- or three-letter codes, or by the names of the commonest.
 fn languages(rest: &str) -> Option<Said> {
-    const NAMES: &[(&str, &str)] = &[
-        ("english", "en"),
-        ("german", "de"),
-        ("deutsch", "de"),
-        ("french", "fr"),
-        ("francais", "fr"),
-        ("spanish", "es"),
-        ("espanol", "es"),
-        ("italian", "it"),
-        ("portuguese", "pt"),
-        ("dutch", "nl"),
-        ("swedish", "sv"),
-        ("norwegian", "no"),
-        ("danish", "da"),
-        ("finnish", "fi"),
-        ("polish", "pl"),
-        ("welsh", "cy"),
-        ("arabic", "ar"),
-        ("chinese", "zh"),
-        ("japanese", "ja"),
-    ];
+    const OWN_NAMES: &[(&str, &str)] = &[("deutsch", "de"), ("francais", "fr"), ("espanol", "es")];
     let code = |part: &String| {
         let part = part.to_lowercase();
-        let named = NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| (*code).to_owned());
+        let own = OWN_NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| *code);
+        let named = own.or_else(|| Language::named(&part).map(Language::code)).map(str::to_owned);
         let is_code = (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase());
         named.or_else(|| is_code.then_some(part))
     };

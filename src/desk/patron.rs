@@ -14,6 +14,7 @@ use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
+use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
@@ -59,11 +60,13 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
 /// Classifies a question, asks the first librarians, and tells the patron.
 pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let Some(question) = draft.question(code) else { return Outcome::Outdated };
-    let subjects = found_subjects(draft, question.text.reveal(), question.language.as_deref());
+    let subjects = &draft.view.subjects;
+    let found = subjects.classify(question.text.reveal(), question.language.as_deref());
     let (post, patron) = (question.place.post_id(), question.patron.id.clone());
     let learnable = question.learnable;
     if let Some(question) = draft.question_mut(code) {
-        question.subjects = subjects;
+        question.subjects = found_subjects(&found);
+        question.language = found.language;
     }
     draft.link(post, Some(code.clone()), patron);
     draft.note(code, explanation(draft, code));
@@ -294,8 +297,7 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 }
 
 /// The subjects to route to, each with the terms that speak for it.
-fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<FoundSubject> {
-    let classification = draft.view.subjects.classify(text, language);
+fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
     let terms_of = |subject: &crate::subjects::SubjectId| {
         let matched = classification.matched.iter();
         let mut found: Vec<_> =

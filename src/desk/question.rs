@@ -278,6 +278,8 @@ pub enum Rung {
     Parents,
     /// Librarians who take any question.
     Generalists,
+    /// Whoever speaks its language, where that is one without rules.
+    Speakers,
 }
 
 /// One re-post of the question to one librarian.
@@ -333,6 +335,8 @@ pub enum Why {
     Parent { subject: SubjectId },
     /// They take any question.
     Generalist,
+    /// They speak the question's language, in which no subject has terms. A code such as `is`.
+    Language { language: String },
     /// A colleague referred it to them.
     Referred,
     /// The coordinator gave it to them.
@@ -356,6 +360,7 @@ impl fmt::Display for Rung {
             Rung::Specialists => "specialists",
             Rung::Parents => "librarians of the wider subject",
             Rung::Generalists => "generalists",
+            Rung::Speakers => "librarians who speak its language",
         })
     }
 }

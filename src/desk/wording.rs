@@ -22,8 +22,12 @@ pub enum Search {
     Asked(usize),
     /// Librarians are there, but none is on duty or free before this time.
     Later(Timestamp),
+    /// So many librarians were asked just now because they speak this language.
+    AskedSpeakers(usize, String),
     /// No librarian takes such questions yet.
     NobodyYet,
+    /// No librarian speaks this language yet.
+    NobodySpeaks(String),
 }
 
 pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &Settings) -> String {
@@ -34,8 +38,15 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
         Search::Later(at) => {
             format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at))
         }
+        Search::AskedSpeakers(1, language) => format!("I've asked a librarian who speaks {language}"),
+        Search::AskedSpeakers(count, language) => {
+            format!("I've asked {} librarians who speak {language}", number(*count))
+        }
         Search::NobodyYet => {
             format!("No librarian here takes such questions yet; I'll keep looking for {give_up}")
+        }
+        Search::NobodySpeaks(language) => {
+            format!("No librarian here speaks {language} yet; I'll keep looking for {give_up}")
         }
     };
     format!(
@@ -70,6 +81,10 @@ pub fn why_parent(subject: &str) -> String {
 
 pub fn why_generalist() -> String {
     "You're asked because you take any question.".to_owned()
+}
+
+pub fn why_language(language: &str) -> String {
+    format!("You're asked because you speak {language}; I can't tell subjects in it yet.")
 }
 
 pub fn why_referred() -> String {

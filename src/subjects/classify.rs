@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 
 use crate::subjects::compile::Index;
 use crate::subjects::language::Language;
-use crate::subjects::language::detection::{self, Votes};
+use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::lexicon::{Beginnings, Known, Lexicon, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
@@ -40,7 +40,7 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
-    votes: Votes,
+    glance: Glance,
     hits: Vec<Hit>,
     tally: Tally,
     ranked: Vec<Ranked>,
@@ -95,7 +95,7 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
-            votes: Votes::new(),
+            glance: Glance::default(),
             hits: Vec::new(),
             tally: Tally { scores: vec![(0, 0); subjects.subjects.len()], touched: Vec::new() },
             ranked: Vec::new(),
@@ -112,8 +112,10 @@ impl<'s> Reader<'s> {
         self.words.read(text);
         self.hits.clear();
         self.find_terms(ENGLISH);
-        self.votes.count(text, self.known.iter().map(|known| known.marks));
-        let language = self.votes.language(language.and_then(Language::parse));
+        let marks = self.known.iter().map(|known| known.marks);
+        let declared = language.and_then(Language::parse);
+        let is_plain = self.words.are_plain();
+        let language = detection::language_of(text, is_plain, self.glance, marks, declared);
         if let Some(other) = language.filter(|language| *language != Language::ENGLISH) {
             self.drop_false_friends(other);
             let lexicons = &self.subjects.index.lexicons;
@@ -160,10 +162,14 @@ impl<'s> Reader<'s> {
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
+        let mut glance = Glance::default();
         for word in words {
             let key = self.words.key(word);
-            self.known.push(memo.known(lexicon, key, || self.words.folded(word)));
+            let known = memo.known(lexicon, key, || self.words.folded(word));
+            glance.at(known.marks, word.end - word.start);
+            self.known.push(known);
         }
+        self.glance = glance;
         let hits = &mut self.hits;
         for (first, word) in words.iter().enumerate() {
             let from_here = self.known.get(first..).unwrap_or_default();

@@ -45,6 +45,8 @@ pub struct Tested {
     pub verdict: Verdict,
     /// The subjects it goes to, none for the general desk; or the kind of post it is taken for.
     pub chosen: Vec<SubjectId>,
+    /// The language it was read in, where that is known.
+    pub language: Option<String>,
 }
 
 /// Tests all examples of all files against the rules of all files.
@@ -58,11 +60,12 @@ pub fn test(files: &[RuleFile]) -> Vec<Tested> {
     let mut reader = subjects.reader();
     let mut screener = subjects.screener();
     let mut tested = test_rules(&of_subjects, |text, language| {
-        let chosen = reader.classify(text, language);
-        chosen.chosen().iter().map(|chosen| chosen.id.clone()).collect()
+        let found = reader.classify(text, language);
+        (found.chosen().iter().map(|chosen| chosen.id.clone()).collect(), found.language)
     });
     tested.extend(test_rules(&of_screening, |text, language| {
-        vec![SubjectId::new(screener.screen(text, language).kind.word())]
+        let kind = SubjectId::new(screener.screen(text, language).kind.word());
+        (vec![kind], language.map(str::to_owned))
     }));
     tested
 }
@@ -73,7 +76,10 @@ pub fn faults_of_examples(tested: &[Tested]) -> Vec<Fault> {
 }
 
 /// Tests the examples of rules. `choose` does with a text what the desk would do.
-fn test_rules(rules: &[Rules], mut choose: impl FnMut(&str, Option<&str>) -> Vec<SubjectId>) -> Vec<Tested> {
+fn test_rules(
+    rules: &[Rules],
+    mut choose: impl FnMut(&str, Option<&str>) -> (Vec<SubjectId>, Option<String>),
+) -> Vec<Tested> {
     let mut tested = Vec::new();
     for rules in rules {
         for example in &rules.examples {
@@ -85,9 +91,9 @@ fn test_rules(rules: &[Rules], mut choose: impl FnMut(&str, Option<&str>) -> Vec
                 file: rules.file.clone(),
                 span: example.span.clone(),
             };
-            let chosen = choose(&example.text, example.language.map(Language::code));
+            let (chosen, language) = choose(&example.text, example.language.map(Language::code));
             let verdict = judge(&example, &chosen);
-            tested.push(Tested { example, verdict, chosen });
+            tested.push(Tested { example, verdict, chosen, language });
         }
     }
     tested
@@ -104,7 +110,7 @@ fn judge(example: &Example, chosen: &[SubjectId]) -> Verdict {
 }
 
 fn fault(tested: &Tested) -> Option<Fault> {
-    let Tested { example, verdict, chosen } = tested;
+    let Tested { example, verdict, chosen, language: _ } = tested;
     let chosen: Vec<&str> = chosen.iter().map(SubjectId::as_str).collect();
     let (wanted, chosen) = (&example.subject, chosen.join(", "));
     let is_of_screening = screening::is_of_folder(&example.file);

@@ -34,6 +34,12 @@ const RULES: &[(&str, &str)] = &[
         name = "History"
         strong = ["ottoman", "empire", "medieval", "world war", "suffragette"]
         weak = ["king", "century"]
+        [[terms]]
+        language = "de"
+        strong = ["kaiser", "mittelalter"]
+        [[terms]]
+        language = "es"
+        strong = ["imperio", "edad media"]
         "#,
     ),
     (
@@ -97,6 +103,8 @@ pub struct World {
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
     pub unreachable: BTreeSet<String>,
+    /// The language that people's clients declare.
+    pub declared: Option<String>,
     /// Hold back letters instead of delivering them, as while a network is down.
     pub network_down: bool,
     runtime: tokio::runtime::Runtime,
@@ -133,6 +141,7 @@ impl World {
             spoke: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            declared: None,
             network_down: false,
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
         }
@@ -186,7 +195,7 @@ impl World {
             text: Confidential::new(text),
             visibility,
             in_reply_to: reply_to.map(Place::post_id),
-            language: None,
+            language: self.declared.clone(),
             seen_at: self.now,
         }
     }
