@@ -126,6 +126,8 @@ fn step(number: usize) -> Step {
             confidence: 0.82,
             because: vec!["aurora".to_owned()],
         }],
+        correction: None,
+        learnable: false,
         rung: Rung::Specialists,
         invitations: vec![Invitation {
             librarian: librarian.clone(),
@@ -135,6 +137,7 @@ fn step(number: usize) -> Step {
             visibility: Visibility::Public,
             why: Why::Subject { subject: SubjectId::new("history-of-science") },
             place: None,
+            asked_subject: false,
         }],
         timers: [
             (Reason::AskNext, at + SignedDuration::from_mins(10)),

@@ -18,7 +18,11 @@ use crate::config::{self, Config};
 
 mod check;
 pub mod classify;
+mod explain;
+mod labelled;
+mod learn;
 mod librarians;
+mod measured;
 mod network;
 mod output;
 mod questions;
@@ -26,12 +30,14 @@ mod reach;
 pub mod render;
 mod roster_file;
 mod rulebook;
+mod rows;
 pub mod rules;
 mod run;
 mod store;
 
 use output::Problem;
-use render::Colour;
+use render::{Colour, Colours};
+use rules::{RulesArgs, RulesCommand};
 
 /// How many threads the desk works with. It mostly waits.
 const WORKER_THREADS: usize = 2;
@@ -157,9 +163,13 @@ pub fn run(cli: Cli) -> Exit {
         Command::Classify(arguments) => write_through(|out, err, colour| {
             classify::classify(&arguments, &mut std::io::stdin().lock(), out, err, colour)
         }),
-        Command::Rules(arguments) => {
-            write_through(|out, err, colour| rules::rules(&arguments, out, err, colour))
+        Command::Rules(RulesArgs { command: RulesCommand::Learn(learn) }) if learn.from_desk => {
+            with_config(&path, |config| wait_for(learn::from_desk(config, &learn)))
         }
+        Command::Rules(arguments) => write_through(|out, err, colour| {
+            let colours = Colours { out: Colour::of_stdout(), err: colour };
+            rules::rules(&arguments, out, err, colours)
+        }),
         Command::Librarians(command) => {
             with_config(&path, |config| wait_for(librarians::run(config, command)))
         }

@@ -56,7 +56,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "default_limit",
         ],
     ),
-    ("privacy", &["keep_for"]),
+    ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
@@ -306,6 +306,8 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
 fn read_privacy(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
     let mut section = sections.open("privacy");
     settings.keep_for = section.duration("keep_for", HOUR..=DAY * 3_650, settings.keep_for, faults);
+    settings.learn_from_questions =
+        section.flag("learn_from_questions", faults).unwrap_or(settings.learn_from_questions);
     section.close(faults);
 }
 

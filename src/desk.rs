@@ -13,6 +13,7 @@ mod coordination;
 mod delivery;
 mod draft;
 pub mod escalation;
+mod held;
 pub mod ids;
 pub mod input;
 pub mod letter;

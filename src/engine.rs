@@ -28,6 +28,7 @@ mod backoff;
 pub mod control;
 pub mod housekeeping;
 mod listener;
+pub mod reload;
 mod run;
 mod sender;
 
@@ -54,6 +55,8 @@ pub struct Engine {
     set_aside: AtomicU64,
     /// Rings when somebody said `forget me`: backups written before hold what was erased.
     forgotten: Notify,
+    /// Rings when somebody wants the rules to be read again.
+    reread: Notify,
     /// Turns true when the store takes nothing more, so that the process has to end.
     stuck: watch::Sender<bool>,
 }
@@ -90,6 +93,7 @@ impl Engine {
             changes: watch::Sender::new(0),
             set_aside: AtomicU64::new(0),
             forgotten: Notify::new(),
+            reread: Notify::new(),
             stuck: watch::Sender::new(false),
         }
     }
@@ -107,6 +111,11 @@ impl Engine {
     /// Uses other rules from the next input on.
     pub fn replace_subjects(&self, subjects: Subjects) {
         *self.subjects.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(subjects);
+    }
+
+    /// Has the rules read again, where [`Running::watch_rules`] knows how.
+    pub fn reread_rules(&self) {
+        self.reread.notify_one();
     }
 
     /// The settings as they are now.
@@ -290,7 +299,7 @@ fn person_of(input: &Input) -> Option<&AccountId> {
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),
             Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } => None,
+            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } => None,
             Action::ReassignQuestion { to, .. } => Some(to),
         },
     }
@@ -314,7 +323,9 @@ fn codes_of(input: &Input) -> Vec<Code> {
             letter.about.iter().cloned().collect()
         }
         Input::Coordinator { action, .. } => match action {
-            Action::CloseQuestion { code } | Action::ReassignQuestion { code, .. } => vec![code.clone()],
+            Action::CloseQuestion { code }
+            | Action::ReleaseQuestion { code }
+            | Action::ReassignQuestion { code, .. } => vec![code.clone()],
             Action::AddLibrarian { .. } | Action::PauseLibrarian { .. } | Action::RemoveLibrarian { .. } => {
                 Vec::new()
             }

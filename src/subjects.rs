@@ -5,6 +5,7 @@
 //! every fault it found.
 
 mod classify;
+mod common;
 mod compile;
 mod evaluate;
 mod examples;
@@ -15,7 +16,10 @@ mod learned;
 mod lexicon;
 mod lint;
 mod naming;
+mod origin;
+mod screening;
 mod shapes;
+mod signals;
 mod weights;
 mod words;
 
@@ -27,12 +31,14 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 
 pub use classify::{Reader, Reading};
-pub use evaluate::{Evaluation, Evaluator, SubjectEvaluation};
+pub use evaluate::{Band, Confusion, Evaluation, Evaluator, SubjectEvaluation};
 pub use examples::{Example, Tested, Verdict, faults_of_examples, test};
 pub use format::{EXAMPLES_MAX, List, RULE_FILE_BYTES_MAX, TERMS_MAX, Wants};
 pub use language::Language;
 pub use learned::{LEARNED_ENDING, LEARNED_FILE_BYTES_MAX, LEARNED_FOLDER, Support};
 pub use lint::lint;
+pub use origin::{Origin, Origins};
+pub use screening::{Evidence, HOLD_MIN, Kind, SCREENING_FOLDER, Screener, Screening};
 pub use weights::{CLOSE_SECOND_SHARE, CONFIDENCE_MIN};
 pub use words::TEXT_BYTES_MAX;
 
@@ -113,12 +119,18 @@ impl fmt::Debug for RuleFile {
 pub struct Subjects {
     subjects: Vec<Subject>,
     index: compile::Index,
+    screening: screening::ScreeningRules,
     confidence_min: f64,
 }
 
 impl Default for Subjects {
     fn default() -> Subjects {
-        Subjects { subjects: Vec::new(), index: compile::Index::default(), confidence_min: CONFIDENCE_MIN }
+        Subjects {
+            subjects: Vec::new(),
+            index: compile::Index::default(),
+            screening: None,
+            confidence_min: CONFIDENCE_MIN,
+        }
     }
 }
 
@@ -133,9 +145,11 @@ impl Subjects {
     /// Reads all rule files, and finds all that is wrong with them at once. A broken file, or a
     /// broken part of one, is left out; everything else is used.
     pub fn compile(files: &[RuleFile]) -> (Subjects, Vec<Fault>) {
-        let compiled = compile::compile(files, |_, _| ());
-        let (subjects, index) = (compiled.subjects, compiled.index);
-        (Subjects { subjects, index, ..Subjects::default() }, compiled.faults)
+        let of_subjects = files.iter().filter(|file| !screening::is_of_screening(file));
+        let compile::Compiled { subjects, index, mut faults } = compile::compile(of_subjects, |_, _| ());
+        let (screening, faults_of_screening) = screening::compile_rules(files);
+        faults.extend(faults_of_screening);
+        (Subjects { subjects, index, screening, confidence_min: CONFIDENCE_MIN }, faults)
     }
 
     /// The same subjects, with another confidence below which a question goes to the general desk.
@@ -160,6 +174,11 @@ impl Subjects {
         naming::named(&self.subjects, words)
     }
 
+    /// Whether any subject has terms of this language.
+    pub fn speak(&self, language: Language) -> bool {
+        self.index.lexicons.iter().any(|lexicon| lexicon.language() == language)
+    }
+
     /// The subject whose id, name or hashtag looks most like `words`, for "did you mean".
     pub fn closest(&self, words: &str) -> Option<&Subject> {
         naming::closest(&self.subjects, words)
@@ -170,6 +189,17 @@ impl Subjects {
     /// [`TEXT_BYTES_MAX`] only the beginning is read.
     pub fn classify(&self, text: &str, language: Option<&str>) -> Classification {
         self.reader().classify(text, language)
+    }
+
+    /// Tells a question from a greeting, thanks, spam, abuse and nothing at all. `language` is what
+    /// the post declared.
+    pub fn screen(&self, text: &str, language: Option<&str>) -> Screening {
+        self.screener().screen(text, language)
+    }
+
+    /// For many texts: what [`screen`](Subjects::screen) does, faster from text to text.
+    pub fn screener(&self) -> Screener<'_> {
+        Screener::new(self)
     }
 
     /// For many texts: what [`classify`](Subjects::classify) does, faster from text to text.

@@ -16,6 +16,11 @@ use tempfile::TempDir;
 /// time runs a program, so this is many seconds.
 const ASK_AGAIN_MAX: usize = 400;
 
+/// How long a test waits for a line in the log before it fails.
+const LOG_LINE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(120);
+
+const LAW: &str = "id = \"law\"\nname = \"Law\"\nstrong = [\"statute\", \"patent\"]\n";
+
 const RULES: &str = r#"
 id = "history"
 name = "History"
@@ -33,6 +38,25 @@ struct Running {
     stdout: BufReader<ChildStdout>,
     /// Such as `127.0.0.1:40321`.
     address: String,
+}
+
+/// What a desk logs.
+struct Log(std::sync::mpsc::Receiver<String>);
+
+impl Log {
+    /// Waits for a line with these words, and answers it with all before it.
+    fn until(&self, words: &str) -> String {
+        let mut lines = String::new();
+        loop {
+            let line = self.0.recv_timeout(LOG_LINE_TIME_MAX);
+            let line = line.unwrap_or_else(|_| panic!("{words:?} is not logged: {lines}"));
+            lines.push_str(&line);
+            lines.push('\n');
+            if line.contains(words) {
+                return lines;
+            }
+        }
+    }
 }
 
 impl Drop for Running {
@@ -120,6 +144,22 @@ impl Running {
         self.stdout.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "nothing but the address is written to stdout");
         (self.child.wait().unwrap().code(), log)
+    }
+
+    /// What the desk logs from now on, line after line.
+    fn log(&mut self) -> Log {
+        let stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line).ok())
+        });
+        Log(lines)
+    }
+
+    /// SIGHUP, which service managers send to have files read again.
+    fn hang_up(&self) {
+        let kill = format!("kill -HUP {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Posts on the sandbox and answers the post's id.
@@ -425,6 +465,8 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
             "questions list --json",
             "questions show K7Q4",
             "questions close K7Q4",
+            "questions list --held",
+            "questions release K7Q4",
         ];
         let told = |step: &str| folder.told(&step.split(' ').collect::<Vec<_>>());
         steps.map(|step| format!("$ stumper {step}\n{}", told(step))).join("\n")
@@ -530,6 +572,20 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
     error: there is no question K7Q4
 
     hint: see `stumper questions list --all`; ended questions are erased after a while
+
+    $ stumper questions list --held
+    exit: 0
+    --- stdout
+    --- stderr
+    nothing is held back
+
+    $ stumper questions release K7Q4
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no question K7Q4
+
+    hint: see `stumper questions list --all`; ended questions are erased after a while
     "#);
 }
 
@@ -570,6 +626,186 @@ fn a_question_from_asking_to_its_answer() {
     }
     // What was decided outlives the process.
     assert!(folder.data(&["questions", "list", "--all"]).contains("answered"));
+}
+
+#[test]
+fn nothing_lost_what_is_held_back_is_seen_and_released() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("rules/screening")).unwrap();
+    folder.write("rules/screening/spam.toml", "id = \"spam\"\nname = \"Spam\"\nstrong = [\"dm me\"]\n");
+    let desk = folder.start();
+    desk.say("eve", "@desk Buy real followers, the norman conquest of §likes, DM me now", "public", None);
+    let held = folder.wait_for(&["questions", "list", "--held", "--json"], |list| list.contains("held"));
+    let row: serde_json::Value = serde_json::from_str(held.trim()).unwrap();
+    assert_eq!((&row["state"], &row["held"]["kind"]), (&"held".into(), &"spam".into()), "{row}");
+    let code = row["code"].as_str().unwrap();
+    let listed = folder.data(&["questions", "list", "--held"]);
+    assert!(listed.contains("spam") && listed.contains("dm me (+3)"), "{listed}");
+    assert!(!held.contains("§likes") && !listed.contains("§likes"), "promise 7: lists quote nobody");
+    assert!(
+        folder.told(&["questions", "list"]).contains("1 held back as no question; see why with `--held`")
+    );
+    let shown = folder.data(&["questions", "show", code]);
+    for expected in ["held", "§likes", "Held back as spam because of", "it is erased"] {
+        assert!(shown.contains(expected), "{expected} is missing in {shown}");
+    }
+    assert!(folder.told(&["questions", "release", code]).contains("it is a question now"));
+    folder.wait_for(&["questions", "list"], |list| list.contains(code));
+    assert!(folder.told(&["questions", "release", code]).contains("is not held back"));
+    let (_, log) = desk.terminate();
+    for secret in ["eve", "§likes"] {
+        assert!(!log.contains(secret), "promise 7: {secret} stands in the log: {log}");
+    }
+}
+
+#[test]
+fn a_corrected_question_is_shown_as_such_and_learnt_from_only_where_it_may_be() {
+    let folder = Folder::new();
+    let bot = fs::read_to_string(folder.path("bot.toml")).unwrap();
+    folder.write("bot.toml", &format!("[privacy]\nlearn_from_questions = true\n{bot}"));
+    folder.write("rules/law.toml", LAW);
+    let desk = folder.start();
+    desk.say("nina", "@desk join history", "direct", None);
+    desk.say("lexi", "@desk join law", "direct", None);
+    folder.wait_for(&["librarians", "list"], |list| list.matches("can be asked").count() == 2);
+    let ask = |who: &str, text: &str, visibility: &str, count: usize| {
+        desk.say(who, text, visibility, None);
+        let listed = folder
+            .wait_for(&["questions", "list", "--json"], |list| list.matches("\"asked\":1").count() == count);
+        let row: serde_json::Value = serde_json::from_str(listed.lines().last().unwrap()).unwrap();
+        let code = row["code"].as_str().unwrap().to_owned();
+        let invitation = std::iter::repeat_with(|| desk.post_with("nina", &code)).flatten().next().unwrap();
+        desk.say(
+            "nina",
+            "@desk Wrong subject: law!",
+            if visibility == "direct" { "direct" } else { "unlisted" },
+            Some(&invitation),
+        );
+        folder.wait_for(&["questions", "show", &code], |shown| shown.contains("who takes law"));
+        code
+    };
+    let public = ask("pat", "@desk May I copy a medieval\tmap?", "public", 1);
+    let private = ask("quin", "@desk May I sell my medieval coin?", "direct", 1);
+
+    let listed = folder.data(&["questions", "list"]);
+    assert_eq!(listed.matches("law (says nina)").count(), 2, "{listed}");
+    let listed = folder.data(&["questions", "list", "--json"]);
+    assert_eq!(listed.matches(r#""subject":"law","corrected_by":"nina""#).count(), 2, "{listed}");
+    let shown = folder.data(&["questions", "show", &public]);
+    for expected in [
+        "law, because nina said so",
+        "The rules had found\n    history (",
+        "\"medieval\"",
+        "of another subject",
+    ] {
+        assert!(shown.contains(expected), "{expected} is missing in {shown}");
+    }
+    let shown: serde_json::Value =
+        serde_json::from_str(&folder.data(&["questions", "show", &private, "--json"])).unwrap();
+    assert_eq!(shown["question"]["correction"]["by"]["handle"], "nina");
+    // They count as never asked.
+    assert!(folder.data(&["librarians", "list", "--json"]).contains(r#""asked_total":0"#));
+
+    let labelled = "law\tMay I copy a medieval map?\tdesk\n";
+    assert_eq!(folder.data(&["questions", "labelled"]), labelled, "the private one is left out");
+    assert_eq!(desk.terminate().0, Some(0));
+    assert_eq!(folder.data(&["questions", "labelled"]), labelled, "whether the desk runs or not");
+    folder.write("rows.tsv", labelled);
+    assert!(folder.data(&["rules", "eval", "rows.tsv"]).contains("1 texts"));
+    folder.write("bot.toml", &bot);
+    insta::assert_snapshot!(folder.told(&["questions", "labelled"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: this desk does not let its rules learn from questions
+
+    hint: set `learn_from_questions = true` in `[privacy]` of `bot.toml`; patrons are told from then on, and only what they ask after that is used
+    ");
+}
+
+#[test]
+fn rules_are_read_again_while_the_desk_works() {
+    let folder = Folder::new();
+    let mut desk = folder.start();
+    let log = desk.log();
+    // No file has changed: only the signal can be the reason.
+    desk.hang_up();
+    log.until("The rules were read anew: 1 subjects");
+
+    folder.write("rules/law.toml", LAW);
+    log.until("The rules were read anew: 2 subjects");
+    desk.say("pat", "@desk Which statute is that?", "public", None);
+    folder.wait_for(&["questions", "list"], |list| list.contains("law"));
+
+    folder.write("rules/music.toml", "id = \"music\"\nname = \"Music\"\nstrong = [\"opera\", 5]\n");
+    let told = log.until("so the old ones stay in use");
+    assert!(told.contains("rules/music.toml:3:20: a text in quotes is expected here"), "{told}");
+    desk.hang_up();
+    log.until("so the old ones stay in use");
+    desk.say("quin", "@desk Which opera cites a statute?", "public", None);
+    let listed = folder.wait_for(&["questions", "list"], |list| list.matches("seeking").count() == 2);
+    assert_eq!(listed.matches("law").count(), 2, "the old rules serve: {listed}");
+}
+
+#[test]
+fn no_question_is_dropped_while_rules_are_exchanged() {
+    const QUESTIONS: usize = 40;
+    let folder = Folder::new();
+    let mut desk = folder.start();
+    let log = desk.log();
+    for turn in 0..QUESTIONS {
+        // Every other time the new rules are broken.
+        let broken = if turn % 2 == 0 { "weak = 5\n" } else { "" };
+        folder.write("rules/law.toml", &format!("{LAW}{broken}"));
+        desk.hang_up();
+        let who = format!("patron{}", turn % 5);
+        desk.say(
+            &who,
+            &format!("@desk Which battle of the norman conquest was number {turn}?"),
+            "public",
+            None,
+        );
+    }
+    let listed = folder.wait_for(&["questions", "list", "--json"], |list| list.lines().count() == QUESTIONS);
+    assert_eq!(listed.matches(r#""subject":"history""#).count(), QUESTIONS, "{listed}");
+    log.until("The rules were read anew: 2 subjects");
+}
+
+/// What `rules/README.md` tells a librarian to do, done to the letter.
+#[test]
+fn the_subject_of_the_guide_works_as_it_says() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let guide = fs::read_to_string(shipped.join("README.md")).unwrap();
+    let block = |begins: &str| {
+        let (_, rest) = guide.split_once(begins).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let folder = Folder::new();
+    for entry in fs::read_dir(&shipped).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            fs::copy(&path, folder.path("rules").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder.write("rules/railways.toml", block("```toml\n").as_str());
+
+    let console = block("```console\n$ stumper rules explain ");
+    let question = console.split('"').nth(1).unwrap();
+    let explained = folder.data(&["rules", "explain", question]);
+    let shown = |line: &&str| !line.contains("% sure") && !line.starts_with('"');
+    for line in console.lines().skip(1).filter(shown) {
+        assert!(explained.contains(line), "{line:?} is not shown: {explained}");
+    }
+    let tested = folder.data(&["rules", "test"]);
+    assert!(tested.contains("0 missing, 0 noisy, 0 wrong"), "{tested}");
+    let advice = folder.told(&["rules", "lint"]);
+    assert!(!advice.contains("railways"), "the example is without reproach: {advice}");
+    folder.write("questions.tsv", &format!("railways\t{question}\nhistory\tWho fought at Hastings?\n"));
+    assert!(
+        folder
+            .data(&["rules", "eval", "questions.tsv"])
+            .contains("railways                      1      1.000")
+    );
 }
 
 #[test]

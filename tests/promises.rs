@@ -19,7 +19,7 @@ use world::{World, account};
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
 
 /// What people say. Long enough texts are unmistakable, so that a leak is seen.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 47] = [
     "When did the Ottoman Empire end?",
     "Which parish register names my ancestor Patrick?",
     "Is there a patent on Mozart's symphony?",
@@ -44,6 +44,11 @@ const WORDS: [&str; 40] = [
     "refer to law",
     "refer to @otto",
     "refer to @nobody",
+    "wrong subject: law",
+    "it's history, not law",
+    "wrong subject",
+    "music",
+    "no learning",
     "ask: which county was that, and when?",
     "done",
     "also: there is a second volume in Dublin",
@@ -60,6 +65,8 @@ const WORDS: [&str; 40] = [
     "What about @somebody who knows the empire?",
     "claim K7Q4",
     "🏰🏰🏰",
+    "Buy real followers of the Ottoman Empire, DM me now",
+    "You are all useless idiots, every one of you",
 ];
 
 /// One thing that happens in the town.
@@ -107,7 +114,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..50usize).prop_map(|which| Happening::Repeated { which }),
         3 => prop_oneof![Just(5), Just(15), Just(700), Just(3000), Just(60_000)]
             .prop_map(|minutes| Happening::Waits { minutes }),
-        1 => (0..4usize, 0..PEOPLE.len(), 0..4usize)
+        1 => (0..5usize, 0..PEOPLE.len(), 0..4usize)
             .prop_map(|(action, whom, question)| Happening::Coordinator { action, whom, question }),
         1 => Just(Happening::NetworkDown),
         1 => Just(Happening::NetworkUp),
@@ -148,7 +155,7 @@ impl Town {
 
     /// Prose gets a mark of its own, so that any copy of it can be told from all others.
     fn marked(&mut self, text: &str) -> String {
-        const PROSE: [&str; 12] = [
+        const PROSE: [&str; 14] = [
             "@ann",
             "When",
             "Which",
@@ -161,6 +168,8 @@ impl Town {
             "thanks",
             "ask:",
             "also:",
+            "Buy",
+            "You are",
         ];
         if !PROSE.iter().any(|start| text.trim_start_matches("@desk ").starts_with(start)) {
             return text.to_owned();
@@ -214,6 +223,7 @@ impl Town {
         let action = match (action, code) {
             (0, Some(code)) => Action::CloseQuestion { code },
             (1, Some(code)) => Action::ReassignQuestion { code, to: account.id },
+            (4, Some(code)) => Action::ReleaseQuestion { code },
             (2, _) => Action::RemoveLibrarian { account: account.id },
             _ => Action::PauseLibrarian { account: account.id, until: None },
         };
@@ -236,7 +246,7 @@ proptest! {
     /// Promises 1 to 5: never wider, opt-in only, once, nothing lost silently, one owner.
     #[test]
     fn promises_1_to_5_hold_whatever_people_say(happenings in prop::collection::vec(happening(), 1..60)) {
-        let mut town = Town::new(Settings::default());
+        let mut town = Town::new(Settings { learn_from_questions: true, ..Settings::default() });
         for happening in &happenings {
             town.happens(happening);
             prop_assert_eq!(town.world.posted_to_stopped(), 0, "promise 2: wrote to somebody who said stop");
@@ -271,5 +281,61 @@ proptest! {
         // One input can make two posts to its author, so the cap can be passed by one.
         prop_assert!(to("bob") <= 9, "promise 6: {} posts to one account in an hour", to("bob"));
         prop_assert_eq!(to("loop.bot"), 0, "promise 6: a bot was answered");
+    }
+}
+
+/// Promise 7, confidential: whoever is forgotten leaves no name behind in what they corrected, and what
+/// their words taught may still be learnt.
+#[test]
+fn promise_7_a_forgotten_librarian_leaves_no_name_in_a_correction() {
+    let mut town = Town::new(Settings { learn_from_questions: true, ..Settings::default() });
+    let (ann, clio) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "clio"));
+    town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
+    let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+    town.says(&clio, "wrong subject, this is law", Visibility::Public, Some(&invitation));
+    let corrected = |town: &Town| {
+        let question = town.world.questions().pop().unwrap();
+        assert_eq!(question.teaches().map(ToString::to_string).as_deref(), Some("law"));
+        question.correction.unwrap().by.handle
+    };
+    assert_eq!(corrected(&town), "clio");
+    town.says(&clio, "@desk forget me", Visibility::Public, None);
+    assert_eq!(corrected(&town), "");
+    let kept = serde_json::to_string(&town.world.questions()).unwrap();
+    assert!(!kept.contains("clio"), "{kept}");
+    // The patron's own word erases the question, and takes what could be learnt from it away.
+    town.says(&ann, "@desk forget me", Visibility::Public, None);
+    assert_eq!(town.world.questions(), []);
+}
+
+/// What takes a question away from the rules.
+#[test]
+fn promise_7_only_what_may_be_learnt_from_teaches() {
+    let ann = account(Network::Sandbox, "ann");
+    let clio = account(Network::Sandbox, "clio");
+    let teaches = |allowed: bool, asked: Visibility, then: &[(&str, Visibility)]| {
+        let mut town = Town::new(Settings { learn_from_questions: allowed, ..Settings::default() });
+        let place = town.world.says(&ann, "@desk When did the Ottoman Empire end?", asked, None);
+        let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+        town.says(&clio, "wrong subject, this is law", asked, Some(&invitation));
+        for (words, visibility) in then {
+            town.world.says(&ann, words, *visibility, Some(&place));
+        }
+        town.world.questions().pop().is_some_and(|question| question.teaches().is_some())
+    };
+    use Visibility::{Direct, Public, Unlisted};
+    assert!(teaches(true, Public, &[]));
+    assert!(teaches(true, Public, &[("It was in the census of 1901, I think", Public)]));
+    for (name, allowed, asked, then) in [
+        ("not allowed", false, Public, vec![]),
+        ("private", true, Direct, vec![]),
+        ("unlisted", true, Unlisted, vec![]),
+        ("a private word", true, Public, vec![("It was my great-aunt's flat in the Lindenstrasse", Direct)]),
+        ("an objection", true, Public, vec![("no learning", Public)]),
+        ("taken back", true, Public, vec![("cancel", Public)]),
+        ("stop", true, Public, vec![("stop", Public)]),
+        ("forgotten", true, Public, vec![("forget me", Public)]),
+    ] {
+        assert!(!teaches(allowed, asked, &then), "{name}");
     }
 }

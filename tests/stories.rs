@@ -12,6 +12,7 @@
 //! clio replies about {1}: …                        … to the latest one about the first question
 //! clio replies privately: …                        the same as a direct message
 //! zoe@bluesky: …                                   somebody on another network
+//! ann in de: …                                     a post whose client declares this language
 //! ann below clio's answer …                        is written `ann replies`
 //! (3 hours later)                                  time passes
 //! (the coordinator closes {1})                     and other words of the coordinator
@@ -83,6 +84,7 @@ fn settings_of(told: &str) -> Settings {
         let Some((key, value)) = line.split_once(" = ") else { continue };
         match key {
             "replies_per_person_hour" => settings.replies_per_person_hour = value.parse().unwrap(),
+            "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "keep_for_days" => {
                 settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())
@@ -109,6 +111,8 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
     let visibility = if how.contains(&"privately") { Visibility::Direct } else { Visibility::Public };
     let about = how.iter().position(|word| *word == "about").and_then(|at| how.get(at + 1));
     let code = about.and_then(|code| stumper::desk::Code::parse(code));
+    let declared = how.iter().position(|word| *word == "in").and_then(|at| how.get(at + 1));
+    world.declared = declared.map(|tag| (*tag).to_owned());
     let place: Option<Place> = match how.first() {
         Some(&"replies") => {
             let found = world.latest_to(&speaker.id, code.as_ref()).ok_or("nothing to reply to")?;
@@ -162,6 +166,10 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
         ["the", "coordinator", "closes", code] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
             world.coordinator(Action::CloseQuestion { code });
+        }
+        ["the", "coordinator", "releases", code] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            world.coordinator(Action::ReleaseQuestion { code });
         }
         ["the", "coordinator", "gives", code, "to", name] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;

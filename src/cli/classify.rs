@@ -14,7 +14,9 @@ use crate::cli::Exit;
 use crate::cli::render::{self, Colour, Lines};
 use crate::config::rules_dir;
 use crate::fault::Severity;
-use crate::subjects::{Classification, GENERAL_DESK, RuleFile, SubjectId, Subjects, TEXT_BYTES_MAX};
+use crate::subjects::{
+    Classification, Evidence, GENERAL_DESK, Kind, Language, RuleFile, Screening, SubjectId, Subjects, TEXT_BYTES_MAX,
+};
 
 /// Where rules are looked for when nothing else is said.
 pub const RULES_DIR: &str = "rules";
@@ -31,7 +33,7 @@ pub struct ClassifyArgs {
     /// The directory of rule files
     #[arg(long, value_name = "DIR", default_value = RULES_DIR)]
     pub rules: PathBuf,
-    /// The language the texts declare, such as `de` or `pt-BR`
+    /// The language the texts declare, such as `de` or `pt-BR`; without it, each text tells its own
     #[arg(long, value_name = "TAG")]
     pub language: Option<String>,
     /// One line of JSON a text
@@ -52,10 +54,25 @@ pub fn classify(
     colour: Colour,
 ) -> anyhow::Result<Exit> {
     let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
-    let mut desk = Shower { reader: subjects.reader(), subjects: &subjects, args, is_first: true };
-    for text in &args.texts {
-        let shown = if text == "-" { desk.lines(input, out) } else { desk.text(text, out) };
-        match shown {
+    let (reader, screener) = (subjects.reader(), subjects.screener());
+    let mut desk = Shower { reader, screener, subjects: &subjects, args, is_first: true };
+    each_text(&args.texts, input, err, &mut |text| {
+        desk.text(text, out)?;
+        // Whoever waits for this answer before they send the next line must not wait for ever.
+        out.flush()
+    })
+}
+
+/// Hands over each text, and for `-` each line of the input.
+pub(crate) fn each_text(
+    texts: &[String],
+    input: &mut dyn BufRead,
+    err: &mut dyn Write,
+    take: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> anyhow::Result<Exit> {
+    for text in texts {
+        let taken = if text == "-" { each_line(input, take) } else { take(text) };
+        match taken {
             Ok(()) => {}
             // Whoever read our output has seen enough, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Fine),
@@ -110,55 +127,79 @@ pub(crate) fn source_of<'f>(files: &'f [RuleFile], name: &str) -> Option<&'f str
     }
 }
 
+fn each_line(input: &mut dyn BufRead, take: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let mut number = 0_usize;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        number += 1;
+        let read = input.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let fault = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
+        if read as u64 > LINE_BYTES_MAX {
+            return Err(fault("the text is longer than 1 MiB"));
+        }
+        let text = std::str::from_utf8(&line).map_err(|_| fault("the text is not UTF-8"))?;
+        take(text.trim_end_matches(['\n', '\r']))?;
+    }
+}
+
 /// A line for programs.
 #[derive(Serialize)]
 struct Row<'a> {
     text: &'a str,
     #[serde(flatten)]
     classification: &'a Classification,
+    /// Whether it is a question at all.
+    kind: Kind,
+    /// Why it is of this kind.
+    evidence: &'a [Evidence],
 }
 
 struct Shower<'a> {
     reader: crate::subjects::Reader<'a>,
+    screener: crate::subjects::Screener<'a>,
     subjects: &'a Subjects,
     args: &'a ClassifyArgs,
     is_first: bool,
 }
 
 impl Shower<'_> {
-    fn lines(&mut self, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
-        let mut number = 0_usize;
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            number += 1;
-            let read = input.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
-            if read == 0 {
-                return Ok(());
-            }
-            let fault =
-                |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
-            if read as u64 > LINE_BYTES_MAX {
-                return Err(fault("the text is longer than 1 MiB"));
-            }
-            let text = std::str::from_utf8(&line).map_err(|_| fault("the text is not UTF-8"))?;
-            let text = text.trim_end_matches(['\n', '\r']);
-            self.text(text, out)?;
-            // Whoever waits for this answer before they send the next line must not wait for ever.
-            out.flush()?;
-        }
-    }
-
     fn text(&mut self, text: &str, out: &mut dyn Write) -> io::Result<()> {
-        let found = self.reader.classify(text, self.args.language.as_deref());
+        let language = self.args.language.as_deref();
+        let found = self.reader.classify(text, language);
+        let screening = self.screener.screen(text, language);
         if self.args.json {
-            serde_json::to_writer(&mut *out, &Row { text, classification: &found })?;
+            let Screening { kind, evidence } = &screening;
+            let row = Row { text, classification: &found, kind: *kind, evidence };
+            serde_json::to_writer(&mut *out, &row)?;
             writeln!(out)
         } else {
             let gap = if std::mem::take(&mut self.is_first) { "" } else { "\n" };
-            write!(out, "{gap}{}", explain(self.subjects, text, &found))
+            write!(out, "{gap}{}{}", explain_kind(text, &screening), explain(self.subjects, text, &found))
         }
     }
+}
+
+/// Why a text is no question, in words. Nothing for a question.
+fn explain_kind(text: &str, screening: &Screening) -> String {
+    let what = match screening.kind {
+        Kind::Question => return String::new(),
+        Kind::Greeting => "A greeting, and no question: it is greeted",
+        Kind::Thanks => "Thanks, and no question: they are passed on",
+        Kind::Spam => "Spam, and no question: it is held back",
+        Kind::Abuse => "Abuse, and no question: it is held back",
+        Kind::Empty => "Nothing: there is no word in it",
+    };
+    let mut shown = format!("{what}\n");
+    for found in &screening.evidence {
+        let words = render::visible(text.get(found.start..found.end).unwrap_or_default());
+        let place = if words.len() < text.len() { format!("  in \"{words}\"") } else { String::new() };
+        shown.push_str(&format!("    {:+}  {}: {}{place}\n", found.weight, found.speaks_for, found.because));
+    }
+    shown
 }
 
 /// What a text was found to be about, in words.
@@ -176,6 +217,11 @@ fn explain(subjects: &Subjects, text: &str, found: &Classification) -> String {
             format!("{}{}\n", name_of(&best.id), others.collect::<String>())
         }
     };
+    if let Some(language) =
+        found.language.as_deref().and_then(Language::parse).filter(|l| *l != Language::ENGLISH)
+    {
+        shown.push_str(&format!("  read as {}\n", language.name().unwrap_or(language.code())));
+    }
     if text.len() > TEXT_BYTES_MAX {
         shown.push_str("  only the beginning of this text was read\n");
     }
@@ -218,12 +264,14 @@ mod tests {
     fn json_is_as_documented() {
         let (exit, out, err) = run(&["Über the Ottomans"], "", true);
         assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
-        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6923076923076923}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}]}"#);
+        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.6923076923076923}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}],"kind":"question","evidence":[]}"#);
     }
 
     #[test]
     fn people_are_told_why() {
-        let texts = ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar"];
+        let german = "Wer war der letzte King von Sachsen?";
+        let texts =
+            ["Which Ottoman king played the guitar?", "Who was the king?", "Hello", "#WorldWar", german];
         insta::assert_snapshot!(run(&texts, "", false).1, @r##"
         History (history)
           history                  score 4, confidence 0.55
@@ -241,7 +289,40 @@ mod tests {
         History (history)
           history                  score 3, confidence 0.69
             +3  world war  in "#WorldWar"
+
+        General desk (general): no term of any subject
+          read as German
         "##);
+    }
+
+    #[test]
+    fn what_is_no_question_is_told_first() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("history.toml"), HISTORY).unwrap();
+        let screening = dir.path().join("screening");
+        std::fs::create_dir(&screening).unwrap();
+        let spam = "id = \"spam\"\nname = \"Spam\"\nstrong = [\"prize draw\"]\nweak = [\"free\"]\n";
+        std::fs::write(screening.join("spam.toml"), spam).unwrap();
+        let show = |text: &str, json| {
+            let texts = vec![text.to_owned()];
+            let args = ClassifyArgs { texts, rules: dir.path().to_owned(), language: None, json };
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            classify(&args, &mut io::empty(), &mut out, &mut err, Colour::Plain).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        insta::assert_snapshot!(show("Free prize draw, Ottoman style", false), @r#"
+        Spam, and no question: it is held back
+            +1  spam: free  in "Free"
+            +3  spam: prize draw  in "prize draw"
+        History (history)
+          history                  score 3, confidence 0.69
+            +3  ottoman*  in "Ottoman"
+        "#);
+        insta::assert_snapshot!(show("?!", false), @r"
+        Nothing: there is no word in it
+        General desk (general): no term of any subject
+        ");
+        insta::assert_snapshot!(show("prize draw", true), @r#"{"text":"prize draw","language":null,"best":null,"subjects":[],"matched":[],"kind":"spam","evidence":[{"kind":"spam","because":"prize draw","weight":3.0,"start":0,"end":10}]}"#);
     }
 
     #[test]

@@ -130,6 +130,7 @@ pub(super) fn tell(reply: &Reply, done: &str) {
         | Reply::Question { .. }
         | Reply::Exporting
         | Reply::Refused { .. }
+        | Reply::Labelled { .. }
         | Reply::Failed { .. } => output::note(done),
     }
 }

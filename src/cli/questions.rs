@@ -6,12 +6,13 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use crate::cli::Exit;
+use crate::cli::labelled;
 use crate::cli::librarians::{tell, wish_id};
 use crate::cli::output::{self, Problem};
 use crate::cli::reach::{self, Reached};
 use crate::clock;
 use crate::config::Config;
-use crate::desk::question::{Fate, FoundSubject, Invitation, Reason, Why};
+use crate::desk::question::{Correction, Fate, FoundSubject, Invitation, Reason, State, Why};
 use crate::desk::{Code, Visibility};
 use crate::engine::control::{Details, QUESTIONS_MAX, QuestionRow, Reply, Request, Which};
 
@@ -22,6 +23,9 @@ pub(super) enum Command {
         /// Show those that have ended as well.
         #[arg(long)]
         all: bool,
+        /// Show posts that are held back because they seem to be spam or abuse.
+        #[arg(long, conflicts_with = "all")]
+        held: bool,
         /// Write one JSON object for each question.
         #[arg(long)]
         json: bool,
@@ -35,7 +39,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// End a question, telling its patron.
+    /// Take a held post for a question after all: librarians are asked, its patron is told.
+    Release {
+        #[arg(value_parser = code)]
+        code: Code,
+    },
+    /// End a question, telling its patron; or agree that a held post is none, telling nobody.
     Close {
         #[arg(value_parser = code)]
         code: Code,
@@ -46,6 +55,13 @@ pub(super) enum Command {
         code: Code,
         /// The librarian: `network:handle`, or the handle alone.
         to: String,
+    },
+    /// Write the questions that the rules may learn from, with the subject a librarian named: rows for
+    /// `stumper rules eval`.
+    Labelled {
+        /// Write one JSON object for each question.
+        #[arg(long)]
+        json: bool,
     },
     /// Write all that is kept about one question to stdout as JSON, for its patron for example.
     Export {
@@ -67,7 +83,14 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<Exit, Probl
 
 async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
     match command {
-        Command::List { all, json } => list(desk, if all { Which::All } else { Which::Open }, json).await,
+        Command::List { all, held, json } => {
+            let which = match (all, held) {
+                (_, true) => Which::Held,
+                (true, false) => Which::All,
+                (false, false) => Which::Open,
+            };
+            list(desk, which, json).await
+        }
         Command::Show { code, json: false } => {
             let details = details(desk, code).await?;
             output::data(&show(&details, clock::now()))
@@ -75,9 +98,18 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
         Command::Show { code, json: true } | Command::Export { code } => {
             output::json(&details(desk, code).await?)
         }
+        Command::Release { code } => {
+            let reply = desk.ask(Request::Release { id: wish_id()?, code }).await?;
+            tell(&reply, "it is a question now: librarians are asked, and its patron is told");
+            Ok(())
+        }
+        Command::Labelled { json } => labelled::examples(desk)
+            .await?
+            .iter()
+            .try_for_each(|example| if json { output::json(example) } else { output::data(&example.row()) }),
         Command::Close { code } => {
             let reply = desk.ask(Request::Close { id: wish_id()?, code }).await?;
-            tell(&reply, "the question is closed; a patron without an answer is told");
+            tell(&reply, "it is closed; a patron who asked and has no answer is told");
             Ok(())
         }
         Command::Reassign { code, to } => {
@@ -96,11 +128,14 @@ async fn details(desk: &Reached, code: Code) -> Result<Details, Problem> {
 }
 
 async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
-    let Reply::Questions { questions, more } = desk.ask(Request::Questions { which }).await? else {
+    let Reply::Questions { questions, more, held } = desk.ask(Request::Questions { which }).await? else {
         return Err(Problem::wrong_reply());
     };
     if more {
         output::note(&format!("only the {QUESTIONS_MAX} oldest are shown"));
+    }
+    if which != Which::Held && held > 0 {
+        output::note(&format!("{held} held back as no question; see why with `--held`"));
     }
     if json {
         return questions.iter().try_for_each(output::json);
@@ -109,11 +144,16 @@ async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
         let what = match which {
             Which::Open => "no open questions; see those that have ended with `--all`",
             Which::All => "no questions",
+            Which::Held => "nothing is held back",
         };
         output::note(what);
         return Ok(());
     }
     let now = clock::now();
+    if which == Which::Held {
+        let rows: Vec<Vec<String>> = questions.iter().filter_map(|row| held_cells(row, now)).collect();
+        return output::data(&output::table(&["CODE", "KIND", "AGE", "MORE", "BECAUSE"], &rows));
+    }
     let rows: Vec<Vec<String>> = questions.iter().map(|row| cells(row, now)).collect();
     output::data(&output::table(&["CODE", "STATE", "SUBJECT", "AGE", "ASKED", "OWNER"], &rows))
 }
@@ -122,11 +162,35 @@ fn cells(row: &QuestionRow, now: Timestamp) -> Vec<String> {
     vec![
         row.code.to_string(),
         row.state.clone(),
-        row.subject.as_ref().map_or("general desk".to_owned(), ToString::to_string),
+        subject_cell(row),
         output::age(now, row.asked_at),
         row.asked.to_string(),
         row.owner.clone().unwrap_or_else(|| "-".to_owned()),
     ]
+}
+
+fn held_cells(row: &QuestionRow, now: Timestamp) -> Option<Vec<String>> {
+    let held = row.held.as_ref()?;
+    Some(vec![
+        row.code.to_string(),
+        held.kind.to_string(),
+        output::age(now, row.asked_at),
+        held.more.to_string(),
+        held.because.join(", "),
+    ])
+}
+
+fn subject_cell(row: &QuestionRow) -> String {
+    let subject = row.subject.as_ref().map_or("general desk".to_owned(), ToString::to_string);
+    match row.corrected_by.as_deref() {
+        Some(by) => format!("{subject} (says {})", name_of(by)),
+        None => subject,
+    }
+}
+
+/// A librarian's handle. Who said `forget me` has none any more.
+fn name_of(handle: &str) -> String {
+    if handle.is_empty() { "a librarian".to_owned() } else { output::line(handle) }
 }
 
 /// Everything about a question as a person reads it.
@@ -144,10 +208,19 @@ fn show(details: &Details, now: Timestamp) -> String {
         question.language.as_ref().map(|tag| format!(", in {}", output::line(tag))).unwrap_or_default(),
         output::indented(question.text.reveal()),
     ));
-    text.push_str("Why this subject\n");
-    text.push_str(&subjects(&question.subjects));
-    text.push_str("\nWhy these librarians\n");
-    text.push_str(&invitations(&question.invitations, now));
+    if let State::Held { kind, because, more } = &question.state {
+        text.push_str(&format!("Held back as {kind} because of\n    {}\n", because.join(", ")));
+        text.push_str(&format!("    {more} more of its author's posts were only counted\n"));
+        text.push_str("    to take it for a question: `stumper questions release` and its code\n");
+    } else {
+        text.push_str("Why this subject\n");
+        text.push_str(&match &question.correction {
+            Some(correction) => corrected(correction, &question.subjects, now),
+            None => subjects(&question.subjects),
+        });
+        text.push_str("\nWhy these librarians\n");
+        text.push_str(&invitations(&question.invitations, now));
+    }
     if let Some((reason, at)) = details.next {
         text.push_str(&format!("\nNext\n    {} at {}\n", next(reason), output::time(at)));
     }
@@ -179,6 +252,19 @@ fn subjects(found: &[FoundSubject]) -> String {
     found.iter().map(line).collect()
 }
 
+/// Who corrected the subject, and what the rules had found. A referral may have come after that.
+fn corrected(correction: &Correction, now_in: &[FoundSubject], now: Timestamp) -> String {
+    let by = name_of(&correction.by.handle);
+    let ago = output::age(now, correction.at);
+    let mut text = format!("    {}, because {by} said so {ago} ago\n", correction.to);
+    for other in now_in.iter().filter(|found| found.subject != correction.to) {
+        text.push_str(&format!("    {}, because a librarian referred it there\n", other.subject));
+    }
+    text.push_str("  The rules had found\n");
+    text.push_str(&subjects(&correction.from));
+    text
+}
+
 fn invitations(invitations: &[Invitation], now: Timestamp) -> String {
     if invitations.is_empty() {
         return "    nobody was asked yet\n".to_owned();
@@ -201,6 +287,7 @@ fn why(why: &Why) -> String {
         Why::Subject { subject } => format!("who takes {subject}"),
         Why::Parent { subject } => format!("who takes the wider subject {subject}"),
         Why::Generalist => "who takes any question".to_owned(),
+        Why::Language { language } => format!("who speaks {}", output::line(language)),
         Why::Referred => "to whom a colleague referred it".to_owned(),
         Why::Assigned => "to whom the coordinator gave it".to_owned(),
     }
@@ -211,6 +298,7 @@ fn fate(fate: Fate) -> &'static str {
         Fate::Waiting => "has not replied yet",
         Fate::Claimed => "took it",
         Fate::Passed => "passed",
+        Fate::Misdirected => "said that it is of another subject",
         Fate::Lapsed => "too late: time passed or somebody else took it",
         Fate::Undelivered => "could not be reached",
     }

@@ -59,6 +59,7 @@ impl Reached {
             | Reply::Librarians { .. }
             | Reply::Questions { .. }
             | Reply::Question { .. }
+            | Reply::Labelled { .. }
             | Reply::Done { .. }
             | Reply::Exporting => Ok(reply),
         }

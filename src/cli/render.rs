@@ -7,12 +7,16 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use anstyle::Style;
 use serde::Serialize;
 
 use crate::fault::{Fault, Position, Severity};
 
 /// How wide a shown line may be, in columns.
 const WIDTH: usize = 110;
+
+/// How wide texts for people are, in columns.
+const TEXT_WIDTH: usize = 98;
 
 /// Of a longer line, in bytes, only the place is shown.
 const LINE_BYTES_MAX: usize = 10_000;
@@ -32,11 +36,35 @@ pub enum Colour {
     Terminal,
 }
 
+/// Whether each output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colours {
+    pub out: Colour,
+    pub err: Colour,
+}
+
 impl Colour {
     /// Colours for a terminal on stderr, unless `NO_COLOR` is set (<https://no-color.org>).
     pub fn of_stderr() -> Colour {
+        Colour::of(std::io::stderr().is_terminal())
+    }
+
+    /// The same for a terminal on stdout.
+    pub fn of_stdout() -> Colour {
+        Colour::of(std::io::stdout().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Colour {
         let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if std::io::stderr().is_terminal() && !is_unwanted { Colour::Terminal } else { Colour::Plain }
+        if is_terminal && !is_unwanted { Colour::Terminal } else { Colour::Plain }
+    }
+
+    /// A text in a style, where there are colours.
+    pub fn paint(self, style: Style, text: &str) -> String {
+        match self {
+            Colour::Plain => text.to_owned(),
+            Colour::Terminal => format!("{style}{text}{style:#}"),
+        }
     }
 }
 
@@ -92,6 +120,34 @@ pub fn faults<'s>(
 pub fn visible(text: &str) -> String {
     let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(show).collect()
+}
+
+/// A line broken between words where it is too long, each part but the first behind `indent` spaces. The
+/// first is taken to stand behind as many. Styles take no room.
+pub fn wrapped(line: &str, indent: usize) -> String {
+    let mut shown = String::new();
+    let mut column = indent;
+    for word in line.split(' ') {
+        let width = width_of(word);
+        if indent < column && TEXT_WIDTH < column + 1 + width {
+            write!(shown, "\n{:indent$}", "").expect("a string takes any text");
+            column = indent;
+        } else if !shown.is_empty() {
+            shown.push(' ');
+            column += 1;
+        }
+        shown.push_str(word);
+        column += width;
+    }
+    shown
+}
+
+/// How many letters a terminal shows of a text that may hold styles.
+fn width_of(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().map_or(0, |part| part.chars().count());
+    let styled = parts.map(|part| part.split_once('m').map_or(0, |(_, shown)| shown.chars().count()));
+    first + styled.sum::<usize>()
 }
 
 /// A fault for programs, with its place as people count it.
@@ -187,6 +243,20 @@ mod tests {
         --> rules/x.toml
          = hint: quote it
         "#);
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let bold = Colour::Terminal.paint(Style::new().bold(), "bold words");
+        let line = format!("{} {bold} end", "word ".repeat(17).trim_end());
+        let shown = wrapped(&line, 2);
+        let parts: Vec<&str> = shown.split('\n').collect();
+        assert_eq!(parts.len(), 2, "{shown:?}");
+        assert_eq!(width_of(parts[0]) + 2, 2 + 84 + 1 + 10);
+        assert_eq!(parts[1], "  end");
+        assert_eq!(wrapped("short  and plain", 40), "short  and plain");
+        let whole = "x".repeat(500);
+        assert_eq!(wrapped(&whole, 4), whole, "a word is never broken");
     }
 
     #[test]

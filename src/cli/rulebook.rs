@@ -52,6 +52,22 @@ fn faults_of(folder: &Path) -> Vec<Fault> {
     rules::check_rules(folder).into_iter().map(of_folder).collect()
 }
 
+/// The rules for a desk that runs already: those that can be used, or a line for each fault that keeps
+/// them from it.
+pub(super) fn reread(folder: &Path) -> Result<Subjects, Vec<String>> {
+    let rulebook = read(folder);
+    if rulebook.is_usable() {
+        return Ok(rulebook.subjects);
+    }
+    let errors = rulebook.faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let told = |fault: &Fault| {
+        let position = rulebook.source(&fault.file).and_then(|source| fault.position(source));
+        let place = position.map_or_else(|| fault.file.clone(), |at| format!("{}:{at}", fault.file));
+        format!("{place}: {}", fault.what)
+    };
+    Err(errors.map(told).collect())
+}
+
 impl Rulebook {
     /// Whether a desk can work with it.
     pub(super) fn is_usable(&self) -> bool {

@@ -1,30 +1,23 @@
 //! `stumper rules`: tests, advice and measurements for the people who write rule files.
 //!
-//! **Invariant:** rule files are read and never written here.
+//! **Invariant:** rule files are read and never written here; [`learn`] writes the learned ones.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::Exit;
 use crate::cli::classify::{RULES_DIR, rule_files, source_of, subjects_of};
-use crate::cli::render::{self, Colour, FaultRow, Lines};
+use crate::cli::{explain, learn};
+use crate::cli::learn::LearnArgs;
+use crate::cli::measured;
+use crate::cli::render::{self, Colour, Colours, FaultRow, Lines};
+use crate::cli::rows::Rows;
 use crate::config::rules_dir;
 use crate::fault::{Fault, Position, Severity};
-use crate::subjects::{
-    self, Evaluation, Evaluator, RuleFile, SubjectEvaluation, SubjectId, Subjects, Tested, Verdict,
-};
-
-/// The longest row of a file to evaluate, in bytes.
-const ROW_BYTES_MAX: u64 = 1024 * 1024;
-
-/// How many bad rows are told one by one.
-const BAD_ROWS_SHOWN: usize = 20;
+use crate::subjects::{self, RuleFile, SubjectId, Subjects, Tested, Verdict};
 
 /// Test, check and measure rule files
 #[derive(Clone, Debug, Args)]
@@ -39,8 +32,12 @@ pub enum RulesCommand {
     Test(TestArgs),
     /// List every fault, and what could be better
     Lint(LintArgs),
+    /// Show why texts go where they go, term by term
+    Explain(explain::ExplainArgs),
     /// Measure on texts whose subject is known
     Eval(EvalArgs),
+    /// Learn from texts whose subject is known, beside the rules that people wrote
+    Learn(LearnArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -85,12 +82,16 @@ pub fn rules(
     args: &RulesArgs,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    colour: Colour,
+    colours: Colours,
 ) -> anyhow::Result<Exit> {
     let exit = match &args.command {
-        RulesCommand::Test(args) => test(args, out, err, colour),
-        RulesCommand::Lint(args) => lint(args, out, err, colour),
-        RulesCommand::Eval(args) => eval(args, out, err, colour),
+        RulesCommand::Explain(args) => {
+            return explain::explain(args, &mut io::stdin().lock(), out, err, colours);
+        }
+        RulesCommand::Test(args) => test(args, out, err, colours.err),
+        RulesCommand::Lint(args) => lint(args, out, err, colours.err),
+        RulesCommand::Eval(args) => eval(args, out, err, colours),
+        RulesCommand::Learn(args) => learn::learn(args, Vec::new(), out, err),
     };
     match exit {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
@@ -139,6 +140,8 @@ struct TestFailure<'a> {
     verdict: &'static str,
     subject: &'a SubjectId,
     text: &'a str,
+    /// The language that was used, where it is known.
+    language: Option<&'a str>,
     chosen: Vec<&'a SubjectId>,
     file: &'a str,
     line: Option<usize>,
@@ -192,14 +195,15 @@ fn failure<'a>(tested: &'a Tested, files: &'a [RuleFile]) -> TestFailure<'a> {
         },
         subject: &example.subject,
         text: &example.text,
-        chosen: tested.classification.chosen().iter().map(|chosen| &chosen.id).collect(),
+        language: tested.language.as_deref(),
+        chosen: tested.chosen.iter().collect(),
         file: &example.file,
         line: source.map(|source| Position::of(source, example.span.start).line),
     }
 }
 
 fn told(failure: &TestFailure<'_>) -> String {
-    let TestFailure { verdict, subject, text, chosen, file, line } = failure;
+    let TestFailure { verdict, subject, text, language: _, chosen, file, line } = failure;
     let place = line.map_or_else(|| (*file).to_owned(), |line| format!("{file}:{line}"));
     let text = render::visible(text);
     let chosen: Vec<&str> = chosen.iter().map(|id| id.as_str()).collect();
@@ -238,43 +242,17 @@ fn show(faults: &[Fault], files: &[RuleFile], err: &mut dyn Write, colour: Colou
     write!(err, "{}", render::faults(faults, source, Lines::Shown, colour))
 }
 
-/// The result of `rules eval` for programs.
-#[derive(Debug, Serialize)]
-struct EvalReport<'a> {
-    n: usize,
-    accuracy: f64,
-    macro_f1: f64,
-    top2: f64,
-    abstained: f64,
-    /// How long the classifying took, without reading the file and the rules.
-    seconds: f64,
-    per_subject: &'a BTreeMap<SubjectId, SubjectEvaluation>,
-}
-
-fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> io::Result<Exit> {
-    let Some(subjects) = subjects_of(&args.rules, err, colour)? else { return Ok(Exit::InputAtFault) };
+fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colours: Colours) -> io::Result<Exit> {
+    let Some(subjects) = subjects_of(&args.rules, err, colours.err)? else { return Ok(Exit::InputAtFault) };
     let path = args.file.display();
-    let rows = match File::open(&args.file).and_then(|file| Rows::read(&mut BufReader::new(file), &subjects))
-    {
+    let rows = match Rows::of_file(&args.file, &subjects) {
         Ok(rows) => rows,
         Err(error) => {
             writeln!(err, "error: cannot read {path}: {error}")?;
             return Ok(Exit::InputAtFault);
         }
     };
-    for (line, what) in rows.bad.iter().take(BAD_ROWS_SHOWN) {
-        writeln!(err, "warning: {path}:{line}: {what}; this row is left out")?;
-    }
-    if rows.bad.len() > BAD_ROWS_SHOWN {
-        writeln!(err, "warning: {path}: {} more rows are left out", rows.bad.len() - BAD_ROWS_SHOWN)?;
-    }
-    for (id, count) in &rows.unknown {
-        writeln!(
-            err,
-            "warning: {path}: {count} rows of `{}`, which has no rules, are left out",
-            render::visible(id)
-        )?;
-    }
+    rows.warn(&path.to_string(), err)?;
     if rows.good.is_empty() {
         writeln!(
             err,
@@ -282,93 +260,13 @@ fn eval(args: &EvalArgs, out: &mut dyn Write, err: &mut dyn Write, colour: Colou
         )?;
         return Ok(Exit::InputAtFault);
     }
-    let (evaluation, took) = measure(&subjects, &rows.good);
-    show_evaluation(&evaluation, took, args.json, out)?;
+    let measured = measured::measure(&subjects, &rows.good);
+    if args.json {
+        measured.write_json(out)?
+    } else {
+        measured.write_text(out, colours.out)?
+    }
     Ok(Exit::Fine)
-}
-
-fn measure(subjects: &Subjects, rows: &[(SubjectId, String)]) -> (Evaluation, Duration) {
-    let mut evaluator = Evaluator::default();
-    let mut reader = subjects.reader();
-    let start = Instant::now();
-    for (subject, text) in rows {
-        evaluator.count(subject, &reader.classify(text, None));
-    }
-    let took = start.elapsed();
-    (evaluator.evaluation(), took)
-}
-
-fn show_evaluation(found: &Evaluation, took: Duration, json: bool, out: &mut dyn Write) -> io::Result<()> {
-    let Evaluation { n, accuracy, macro_f1, top2, abstained, ref per_subject } = *found;
-    let seconds = took.as_secs_f64();
-    if json {
-        let report = EvalReport { n, accuracy, macro_f1, top2, abstained, seconds, per_subject };
-        serde_json::to_writer(&mut *out, &report)?;
-        return writeln!(out);
-    }
-    writeln!(out, "{:<24} {:>6} {:>10} {:>7} {:>6}", "subject", "texts", "precision", "recall", "F1")?;
-    for (id, subject) in per_subject {
-        let SubjectEvaluation { n, precision, recall, f1 } = subject;
-        writeln!(out, "{:<24} {n:>6} {precision:>10.3} {recall:>7.3} {f1:>6.3}", id.as_str())?;
-    }
-    let per_second = n as f64 / seconds.max(f64::MIN_POSITIVE);
-    writeln!(out, "\n{n} texts in {seconds:.2} s ({per_second:.0} a second)")?;
-    writeln!(out, "accuracy  {accuracy:.3}  (the general desk counts as wrong)")?;
-    writeln!(out, "macro F1  {macro_f1:.3}\ntop two   {top2:.3}\nabstained {abstained:.3}")
-}
-
-/// The rows of a file to evaluate.
-#[derive(Debug, Default)]
-struct Rows {
-    good: Vec<(SubjectId, String)>,
-    /// Line and what is wrong with it.
-    bad: Vec<(usize, &'static str)>,
-    /// Subjects without rules, and how many rows they have.
-    unknown: BTreeMap<String, usize>,
-}
-
-impl Rows {
-    fn read(input: &mut dyn BufRead, subjects: &Subjects) -> io::Result<Rows> {
-        let mut rows = Rows::default();
-        let mut line = Vec::new();
-        let mut number = 0;
-        while read_line(input, &mut line)? {
-            number += 1;
-            match std::str::from_utf8(&line) {
-                _ if line.len() as u64 > ROW_BYTES_MAX => {
-                    rows.bad.push((number, "the row is longer than 1 MiB"))
-                }
-                Err(_) => rows.bad.push((number, "the row is not UTF-8")),
-                Ok(row) => rows.add(number, row.trim_end_matches(['\n', '\r']), subjects),
-            }
-        }
-        Ok(rows)
-    }
-
-    fn add(&mut self, number: usize, row: &str, subjects: &Subjects) {
-        let mut columns = row.split('\t');
-        let (id, text) = (columns.next().unwrap_or_default().trim(), columns.next());
-        let Some(text) = text.filter(|_| !id.is_empty()) else {
-            if !row.is_empty() {
-                self.bad.push((number, "a row is a subject's id, a tab, and a text"));
-            }
-            return;
-        };
-        match subjects.get(&SubjectId::new(id)) {
-            Some(subject) => self.good.push((subject.id.clone(), text.to_owned())),
-            None => *self.unknown.entry(id.to_owned()).or_default() += 1,
-        }
-    }
-}
-
-/// Reads a line. Of a line that is too long one byte more than the limit is kept.
-fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let read = input.take(ROW_BYTES_MAX + 1).read_until(b'\n', line)?;
-    if read as u64 > ROW_BYTES_MAX && !line.ends_with(b"\n") {
-        input.skip_until(b'\n')?;
-    }
-    Ok(read > 0)
 }
 
 #[cfg(test)]
@@ -406,7 +304,8 @@ strong = ["guitar", "world war"]
     /// Runs a command and answers with its exit, and its output with the directory called `DIR`.
     fn run(dir: &Path, command: RulesCommand) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = rules(&RulesArgs { command }, &mut out, &mut err, Colour::Plain).unwrap();
+        let colours = Colours { out: Colour::Plain, err: Colour::Plain };
+        let exit = rules(&RulesArgs { command }, &mut out, &mut err, colours).unwrap();
         let plain = |bytes| String::from_utf8(bytes).unwrap().replace(dir.to_str().unwrap(), "DIR");
         (exit, plain(out), plain(err))
     }
@@ -429,7 +328,7 @@ strong = ["guitar", "world war"]
                  goes to history, music  (DIR/history.toml:13)
         2 of 5 examples are right; 1 missing, 1 noisy, 1 wrong
         "#);
-        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
+        insta::assert_snapshot!(run_test(HISTORY, true).1, @r#"{"examples":5,"right":2,"missing":1,"noisy":1,"wrong":1,"failures":[{"verdict":"missing","subject":"history","text":"Who was the first king?","language":null,"chosen":[],"file":"DIR/history.toml","line":9},{"verdict":"wrong","subject":"history","text":"Who sold the king's guitar?","language":"en","chosen":["music"],"file":"DIR/history.toml","line":11},{"verdict":"noisy","subject":"history","text":"A game about the world war","language":"en","chosen":["history","music"],"file":"DIR/history.toml","line":13}]}"#);
     }
 
     #[test]
@@ -532,8 +431,37 @@ strong = ["guitar", "world war"]
         warning: DIR/rows.tsv: 1 rows of `art`, which has no rules, are left out
         "#);
         let seconds = regex::Regex::new(r#""seconds":[^,]+"#).unwrap();
-        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}}}"#);
-        assert!(eval(false).1.contains("4 texts in"), "people get a table");
+        insta::assert_snapshot!(seconds.replace(&out, r#""seconds":0"#), @r#"{"n":4,"accuracy":0.5,"macro_f1":0.5833333333333333,"top2":0.5,"abstained":0.25,"seconds":0,"calibration_error":0.27884615384615385,"kept75":0.6666666666666666,"per_subject":{"history":{"n":1,"precision":0.5,"recall":1.0,"f1":0.6666666666666666},"music":{"n":3,"precision":1.0,"recall":0.3333333333333333,"f1":0.5}},"calibration":[{"from":0.0,"to":0.1,"n":1,"right":0.0},{"from":0.1,"to":0.2,"n":0,"right":0.0},{"from":0.2,"to":0.3,"n":0,"right":0.0},{"from":0.3,"to":0.4,"n":0,"right":0.0},{"from":0.4,"to":0.5,"n":0,"right":0.0},{"from":0.5,"to":0.6,"n":1,"right":0.0},{"from":0.6,"to":0.7,"n":2,"right":1.0},{"from":0.7,"to":0.8,"n":0,"right":0.0},{"from":0.8,"to":0.9,"n":0,"right":0.0},{"from":0.9,"to":1.0,"n":0,"right":0.0}],"confusion":{"history":{"history":1},"music":{"general":1,"history":1,"music":1}},"mistakes":[{"line":6,"subject":"music","given":"history","confidence":0.5,"text":"king of battle","misled":[{"term":"king","weight":1.0,"start":0,"end":4},{"term":"battle","weight":1.0,"start":8,"end":14}],"missed":[]}]}"#);
+        let took = regex::Regex::new(r"in [0-9.]+ s \(\d+ a second\)").unwrap();
+        insta::assert_snapshot!(took.replace(&eval(false).1, "in … s"), @r"
+        subject                   texts  precision  recall     F1
+        history                       1      0.500   1.000  0.667
+        music                         3      1.000   0.333  0.500
+
+        The largest confusions
+           texts  of                        went to                   of all its texts
+               1  music                     history                   33 %
+
+        The surest mistakes
+          line 6: 50 % sure of history, but it is music
+              [king] of [battle]
+              misled by king +1, battle +1
+              for music there is nothing
+
+        How sure it was, and how often that was right
+                sure   texts   right
+              0–10 %       1     0 %
+             50–60 %       1     0 %
+             60–70 %       2   100 %  ████████████████████
+
+        4 texts in … s
+        accuracy     0.500  (the general desk counts as wrong)
+        macro F1     0.583
+        top two      0.500
+        abstained    0.250
+        kept 75 %    0.667  (right among the three quarters it was surest of)
+        calibration  0.279  (how far confidences are from what is right; 0 is best)
+        ");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! **Invariant:** a desk with broken rules or without its database never opens, and one that is told
 //! to stop ends with everything written down.
 
+#[cfg(unix)]
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
 use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
+use crate::engine::reload::RulesFolder;
 use crate::engine::{self, Engine};
 use crate::networks::{self, Connector, http, sandbox};
 use crate::web;
@@ -54,6 +57,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     // Before the rules: sled reserves tens of megabytes that it never touches, which cost nothing only as
     // long as the allocator has not yet learnt, from what compiling frees, to keep such pieces.
     let store = reach::open_store(&config.data)?;
+    let rules = RulesFolder::new(config.rules.clone(), rulebook::reread);
     let rulebook = usable_rules(&config)?;
     let sandbox = open_sandbox(&config)?;
     let connectors = connectors(&config, path, sandbox.as_ref())?;
@@ -68,9 +72,10 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let mut page = tokio::spawn(web::serve(listener, web::App { sandbox, more }, until_closing));
     output::data(&format!("The desk's page is at http://{address}/\n"))?;
 
-    let running = engine::start(&engine, connectors, config.data.clone());
+    let mut running = engine::start(&engine, connectors, config.data.clone());
+    running.watch_rules(&engine, rules);
     let exit = tokio::select! {
-        () = signals.next() => {
+        () = signals.stop(&engine) => {
             info!("The desk stops");
             Exit::Fine
         }
@@ -93,7 +98,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     };
     tokio::select! {
         () = ended => {}
-        () = signals.next() => warn!("Asked to stop a second time: not waiting for calls in hand"),
+        () = signals.stop(&engine) => warn!("Asked to stop a second time: not waiting for calls in hand"),
     }
     engine.store().close().await.map_err(|error| Problem::unexpected(error.to_string()))?;
     Ok(exit)
@@ -170,10 +175,20 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
 
 /// Ctrl-C, and what service managers send.
 struct Signals {
+    /// Whether somebody sat at a terminal when the desk was started.
+    #[cfg(unix)]
+    has_terminal: bool,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 #[cfg(unix)]
@@ -186,13 +201,25 @@ impl Signals {
         Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+            has_terminal: has_terminal(),
         })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits until the desk is to stop. Meanwhile, SIGHUP has the rules read again.
+    async fn stop(&mut self, engine: &Engine) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    // The same signal says that the terminal was closed, and the desk ends with it.
+                    if self.has_terminal && !has_terminal() {
+                        return;
+                    }
+                    engine.reread_rules();
+                }
+            }
         }
     }
 }
@@ -203,7 +230,7 @@ impl Signals {
         Ok(Signals {})
     }
 
-    async fn next(&mut self) {
+    async fn stop(&mut self, _: &Engine) {
         // An error means that Ctrl-C can never be heard; then the desk runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

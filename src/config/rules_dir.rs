@@ -7,13 +7,19 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::subjects::{RULE_FILE_BYTES_MAX, RuleFile};
+use crate::subjects::{
+    LEARNED_ENDING, LEARNED_FILE_BYTES_MAX, LEARNED_FOLDER, RULE_FILE_BYTES_MAX, RuleFile, SCREENING_FOLDER,
+};
 
 /// How many rule files a directory may hold.
 pub const RULE_FILES_MAX: usize = 1_000;
 
-/// Reads every `*.toml` file in `dir`, sorted by name. Hidden files and what lies in directories
-/// below are left out.
+/// The ending of rule files that people write.
+const ENDING: &str = "toml";
+
+/// Reads every `*.toml` file in `dir` and, where there are such folders, the rules that tell questions
+/// from other posts, and what was learned; sorted by name. Hidden files and what lies in other
+/// directories below are left out.
 ///
 /// # Errors
 ///
@@ -21,10 +27,24 @@ pub const RULE_FILES_MAX: usize = 1_000;
 /// names the path.
 pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
+    read_folder(dir, ENDING, RULE_FILE_BYTES_MAX, &mut files)?;
+    let folders =
+        [(SCREENING_FOLDER, ENDING, RULE_FILE_BYTES_MAX), (LEARNED_FOLDER, LEARNED_ENDING, LEARNED_FILE_BYTES_MAX)];
+    for (folder, ending, bytes_max) in folders {
+        let folder = dir.join(folder);
+        if folder.is_dir() {
+            read_folder(&folder, ending, bytes_max, &mut files)?;
+        }
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+fn read_folder(dir: &Path, ending: &str, bytes_max: usize, files: &mut Vec<RuleFile>) -> io::Result<()> {
     for entry in fs::read_dir(dir).map_err(|error| named(error, dir))? {
         let path = entry.map_err(|error| named(error, dir))?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let is_rules = path.extension().is_some_and(|ending| ending == "toml");
+        let is_rules = path.extension().is_some_and(|its| its == ending);
         if is_hidden || !is_rules || path.is_dir() {
             continue;
         }
@@ -32,16 +52,15 @@ pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
             let what = format!("{}: more than {RULE_FILES_MAX} rule files", dir.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let text = read_file(&path).map_err(|error| named(error, &path))?;
+        let text = read_file(&path, bytes_max).map_err(|error| named(error, &path))?;
         files.push(RuleFile { name: path.display().to_string(), text });
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    Ok(())
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+fn read_file(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(RULE_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -61,10 +80,16 @@ mod tests {
         fs::write(dir.path().join("art.toml~"), "").unwrap();
         fs::write(dir.path().join(".hidden.toml"), "").unwrap();
         fs::create_dir(dir.path().join("old.toml")).unwrap();
+        for folder in ["screening", "drafts"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+            fs::write(dir.path().join(folder).join("spam.toml"), "id = 1").unwrap();
+        }
         let files = read(dir.path()).unwrap();
-        let found: Vec<(bool, usize)> =
-            files.iter().map(|file| (file.name.ends_with("music.toml"), file.text.len())).collect();
-        assert_eq!(found, [(false, RULE_FILE_BYTES_MAX + 1), (true, 2)]);
+        let name = |file: &RuleFile| file.name.replace(dir.path().to_str().unwrap(), "");
+        let found: Vec<(String, usize)> = files.iter().map(|file| (name(file), file.text.len())).collect();
+        let expected =
+            [("/art.toml", RULE_FILE_BYTES_MAX + 1), ("/music.toml", 2), ("/screening/spam.toml", 6)];
+        assert_eq!(found, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
     }
 
     #[test]

@@ -8,13 +8,15 @@
 //! and what is surely a mistaken command says what was not understood.
 
 pub mod hours;
+pub mod redirect;
 
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours::HoursMistake;
+use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::person::Hours;
-use crate::subjects::{SubjectId, Subjects};
+use crate::subjects::{Language, SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
 /// general desk.
@@ -49,6 +51,8 @@ pub enum Said {
     Help,
     Stop,
     ForgetMe,
+    /// The rules shall not learn from what they ask.
+    NoLearning,
     Status,
     Cancel,
     Thanks,
@@ -65,6 +69,7 @@ pub enum Said {
     Pass,
     ReferToPerson(String),
     ReferToSubject(SubjectId),
+    WrongSubject(Redirect),
     /// The reference interview: what the librarian wants to know from the patron.
     Ask(String),
     Done,
@@ -74,7 +79,7 @@ pub enum Said {
     Mistaken(Mistake),
     /// Plain words.
     Words,
-    /// A greeting, a lone sign, or no text at all.
+    /// A lone sign, or no text at all.
     Nothing,
 }
 
@@ -121,6 +126,9 @@ const PHRASES: &[(&str, Said)] = &[
     ("forget me", Said::ForgetMe),
     ("delete my data", Said::ForgetMe),
     ("delete me", Said::ForgetMe),
+    ("no learning", Said::NoLearning),
+    ("dont learn", Said::NoLearning),
+    ("dont learn from me", Said::NoLearning),
     ("status", Said::Status),
     ("cancel", Said::Cancel),
     ("withdraw", Said::Cancel),
@@ -147,22 +155,6 @@ const PHRASES: &[(&str, Said)] = &[
 /// Words that thank, and words that may stand around them.
 const THANKS: &[&str] = &["thanks", "thank", "thankyou", "thx", "ty", "cheers", "merci", "danke", "gracias"];
 
-/// Greetings alone are no question.
-const GREETINGS: &[&str] = &[
-    "hi",
-    "hello",
-    "hey",
-    "hiya",
-    "good",
-    "morning",
-    "afternoon",
-    "evening",
-    "day",
-    "there",
-    "desk",
-    "greetings",
-];
-
 /// Reads a text. `subjects` is asked for the names of subjects.
 pub fn read(text: &str, speaker: Speaker, subjects: &Subjects) -> Reading {
     let (text, code) = without_code(text);
@@ -185,6 +177,9 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     if let Some(said) = with_arguments(text, &words, speaker, subjects) {
         return said;
     }
+    if let Some(redirect) = redirected(text, &words, speaker, subjects) {
+        return Said::WrongSubject(redirect);
+    }
     if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "pass") {
         return Said::Pass;
     }
@@ -193,9 +188,6 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     }
     if speaker != Speaker::Anyone || asks(text) {
         return Said::Words;
-    }
-    if words.len() <= 3 && words.iter().all(|word| GREETINGS.contains(&word.as_str())) {
-        return Said::Nothing;
     }
     match words.len() {
         // Not all scripts put spaces between words, so that one "word" can be a whole question.
@@ -288,6 +280,18 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
     }
 }
 
+/// `wrong subject, this is law`. Who does not reply to an invitation has to be brief about it.
+fn redirected(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Redirect> {
+    let is_brief = words.len() <= COMMAND_WORDS_MAX && !asks(text);
+    match speaker {
+        Speaker::Invited => redirect::read(text, subjects),
+        Speaker::Anyone if is_brief && words.first().is_some_and(|word| word == "wrong") => {
+            redirect::read(text, subjects)
+        }
+        Speaker::Anyone | Speaker::Patron => None,
+    }
+}
+
 /// The first word in lower case without its signs, and what follows it.
 fn split_first_word(text: &str) -> (String, &str) {
     let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
@@ -343,30 +347,11 @@ fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
 
 /// Languages as two- or three-letter codes, or by the names of the commonest.
 fn languages(rest: &str) -> Option<Said> {
-    const NAMES: &[(&str, &str)] = &[
-        ("english", "en"),
-        ("german", "de"),
-        ("deutsch", "de"),
-        ("french", "fr"),
-        ("francais", "fr"),
-        ("spanish", "es"),
-        ("espanol", "es"),
-        ("italian", "it"),
-        ("portuguese", "pt"),
-        ("dutch", "nl"),
-        ("swedish", "sv"),
-        ("norwegian", "no"),
-        ("danish", "da"),
-        ("finnish", "fi"),
-        ("polish", "pl"),
-        ("welsh", "cy"),
-        ("arabic", "ar"),
-        ("chinese", "zh"),
-        ("japanese", "ja"),
-    ];
+    const OWN_NAMES: &[(&str, &str)] = &[("deutsch", "de"), ("francais", "fr"), ("espanol", "es")];
     let code = |part: &String| {
         let part = part.to_lowercase();
-        let named = NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| (*code).to_owned());
+        let own = OWN_NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| *code);
+        let named = own.or_else(|| Language::named(&part).map(Language::code)).map(str::to_owned);
         let is_code = (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase());
         named.or_else(|| is_code.then_some(part))
     };
@@ -616,8 +601,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_greetings_are_no_question() {
-        for text in ["", "   ", "!!!", "🙂", "\u{200b}\u{202e}", "Hi there!", "good morning"] {
+    fn what_has_no_word_is_nothing() {
+        for text in ["", "   ", "!!!", "🙂", "\u{200b}\u{202e}"] {
             check(Speaker::Anyone, text, Said::Nothing);
         }
     }

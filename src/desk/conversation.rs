@@ -6,6 +6,7 @@
 
 use jiff::SignedDuration;
 
+use crate::desk::commands::redirect::{self, Redirect};
 use crate::desk::commands::{self, Mistake, Said, Speaker};
 use crate::desk::draft::{Draft, Room};
 use crate::desk::ids::Code;
@@ -13,7 +14,8 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::Post;
 use crate::desk::question::Question;
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, patron, privacy, volunteering, wording};
+use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
+use crate::subjects::{Kind, SubjectId};
 
 /// Help that nobody asked for is given at most once in this time.
 const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -131,6 +133,7 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
             draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
             Outcome::Helped
         }
+        Said::NoLearning => patron::no_learning(draft, spoken),
         Said::Status => patron::status(draft, spoken),
         Said::Cancel => patron::cancel(draft, spoken),
         Said::Thanks => patron::thanks(draft, spoken),
@@ -152,6 +155,13 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::ReferToSubject(subject) => librarian::with_question(draft, spoken, |draft, spoken, code| {
             librarian::refer_to_subject(draft, spoken, code, &subject)
         }),
+        // Said of a question that is not there at all, it is an answer.
+        Said::WrongSubject(Redirect::Instead { of, .. }) if !is_found_in(draft, spoken, &of) => {
+            words(draft, spoken)
+        }
+        Said::WrongSubject(redirect) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            librarian::wrong_subject(draft, spoken, code, &redirect)
+        }),
         Said::Ask(text) => librarian::with_question(draft, spoken, |draft, spoken, code| {
             librarian::ask(draft, spoken, code, &text)
         }),
@@ -171,28 +181,80 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     match (spoken.speaker, question) {
         (Speaker::Invited, Some(question)) => {
             let code = question.code.clone();
-            librarian::answer(draft, spoken, &code)
+            match subject_asked_for(draft, spoken, question) {
+                Some(to) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+                    librarian::wrong_subject(draft, spoken, code, &Redirect::To(to))
+                }),
+                None => librarian::answer(draft, spoken, &code),
+            }
         }
         (Speaker::Patron, Some(question)) if takes_more(question) => {
             let code = question.code.clone();
             patron::more(draft, spoken, &code)
         }
-        (Speaker::Patron | Speaker::Invited | Speaker::Anyone, _) if spoken.post.addressed => {
-            patron::ask(draft, spoken.post)
+        (speaker, _) => {
+            if let Some(outcome) = no_question(draft, spoken) {
+                return outcome;
+            }
+            if spoken.post.addressed || speaker == Speaker::Patron {
+                return patron::ask(draft, spoken.post);
+            }
+            // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
+            help_once(draft, spoken)
         }
-        // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
-        (Speaker::Patron, _) => patron::ask(draft, spoken.post),
-        (Speaker::Invited | Speaker::Anyone, _) => help_once(draft, spoken),
     }
 }
 
-/// Whether what its patron writes below a question belongs to it; below an ended one it is a new one.
+/// The subject that a librarian names when the desk had asked them which one it is. Anything else they
+/// say then is an answer, as always.
+fn subject_asked_for(draft: &Draft<'_>, spoken: &Spoken<'_>, question: &Question) -> Option<SubjectId> {
+    let invitation = question.invitation(&spoken.post.author.id)?;
+    let text = spoken.post.text.reveal();
+    invitation.asked_subject.then(|| redirect::subject_named(text, draft.view.subjects)).flatten()
+}
+
+fn is_found_in(draft: &Draft<'_>, spoken: &Spoken<'_>, subject: &SubjectId) -> bool {
+    let question = spoken.about.as_ref().and_then(|code| draft.question(code));
+    question.is_some_and(|question| question.subjects.iter().any(|found| found.subject == *subject))
+}
+
+/// Whether what its patron writes below a question belongs to it; below an ended one it is a new one, and
+/// so it is below one that nobody has seen.
 fn takes_more(question: &Question) -> bool {
-    !question.state.is_final()
+    !question.state.is_final() && !question.state.is_held()
+}
+
+/// What is no question is treated as what it is; `None` for a question. Whoever opted in as a librarian is
+/// known to the desk, so nothing of theirs is held back.
+fn no_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Outcome> {
+    let post = spoken.post;
+    let screening = draft.view.subjects.screen(post.text.reveal(), post.language.as_deref());
+    let person = draft.person(&post.author.id).and_then(|person| person.librarian.as_ref());
+    let is_librarian = person.is_some_and(|librarian| librarian.opted_in_at.is_some());
+    match screening.kind {
+        Kind::Question => None,
+        Kind::Spam | Kind::Abuse if is_librarian => None,
+        Kind::Spam | Kind::Abuse => Some(held::hold(draft, post, &screening)),
+        Kind::Greeting => Some(greet(draft, spoken)),
+        Kind::Thanks => Some(patron::thanks(draft, spoken)),
+        Kind::Empty => Some(help_once(draft, spoken)),
+    }
+}
+
+/// Greets back, and tells how to ask; once, as with help.
+fn greet(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    if may_help(draft, spoken.post) {
+        draft.reply(spoken.post, Purpose::Reply, wording::greeting());
+    }
+    Outcome::Helped
 }
 
 fn mistaken(draft: &mut Draft<'_>, spoken: &Spoken<'_>, mistake: &Mistake) -> Outcome {
     let is_unknown_word = matches!(mistake, Mistake::Word { .. });
+    // A single word may be a greeting, and no slip of the finger.
+    if let Some(outcome) = is_unknown_word.then(|| no_question(draft, spoken)).flatten() {
+        return outcome;
+    }
     if !is_unknown_word || may_help(draft, spoken.post) {
         draft.reply(spoken.post, Purpose::Reply, wording::mistaken(mistake));
     }

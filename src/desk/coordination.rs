@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::desk::draft::Draft;
 use crate::desk::escalation;
+use crate::desk::held;
 use crate::desk::ids::Code;
 use crate::desk::input::Action;
 use crate::desk::letter::Purpose;
@@ -43,7 +44,13 @@ pub(crate) fn on_action(draft: &mut Draft<'_>, action: &Action) -> Outcome {
             volunteering::resign(draft, &account);
             Outcome::Commanded
         }
+        Action::CloseQuestion { code }
+            if draft.question(code).is_some_and(|question| question.state.is_held()) =>
+        {
+            held::dismiss(draft, code)
+        }
         Action::CloseQuestion { code } => close(draft, code),
+        Action::ReleaseQuestion { code } => held::release(draft, code),
         Action::ReassignQuestion { code, to } => reassign(draft, code, to),
     }
 }

@@ -10,11 +10,11 @@ use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{Account, AccountId};
-use crate::desk::question::{Event, Fate, Invitation, Question, Reason, State, Why};
+use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate, Circumstances, Found};
 use crate::desk::step::Outcome;
 use crate::desk::wording::{self, Search};
-use crate::subjects::SubjectId;
+use crate::subjects::{Language, SubjectId};
 
 /// While nobody is free, the desk looks again at least this often: limits free up and people join
 /// without a timer of their own.
@@ -83,14 +83,27 @@ pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, count: usize) -> Sear
     };
     let wait = found.next_start.map_or(wait, |start| wait.min(start.duration_since(draft.now)));
     draft.set_timer(code, Reason::AskNext, wait.max(SignedDuration::from_secs(1)));
+    let unspoken = || routing::language_without_speakers(&question, &circumstances(draft));
     match (asked, found.next_start) {
+        (1.., _) if nearest == Some(Rung::Speakers) => {
+            Search::AskedSpeakers(asked, language_name(question.language.as_deref()))
+        }
         (1.., _) => Search::Asked(asked),
         (0, Some(start)) => Search::Later(start),
         (0, None) if found.anybody => {
             Search::Later(draft.now.checked_add(LOOK_AGAIN_AFTER).unwrap_or(Timestamp::MAX))
         }
-        (0, None) => Search::NobodyYet,
+        (0, None) => match unspoken() {
+            Some(language) => Search::NobodySpeaks(language_name(Some(language.code()))),
+            None => Search::NobodyYet,
+        },
     }
+}
+
+/// The English name of a language that a tag names.
+fn language_name(tag: Option<&str>) -> String {
+    let language = tag.and_then(Language::parse);
+    language.and_then(Language::name).unwrap_or("this language").to_owned()
 }
 
 /// Who may be asked now.
@@ -145,6 +158,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
             visibility: question.visibility,
             why: candidate.why.clone(),
             place: None,
+            asked_subject: false,
         });
     }
     draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
@@ -158,7 +172,10 @@ pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fa
     draft.relieve(librarian, code);
     if was_owner {
         if draft.apply(code, Event::Release) {
-            open_again(draft, code, &librarian.id);
+            // Who was asked about the wrong subject hears no more of it.
+            if fate != Fate::Misdirected {
+                open_again(draft, code, &librarian.id);
+            }
             seek(draft, code);
         } else {
             // It was answered already. What the patron may still write is a new question then.
@@ -346,6 +363,9 @@ fn asker(question: &Question, librarian: &Account) -> String {
 
 fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String {
     match why {
+        Why::Subject { subject } if question.correction.as_ref().is_some_and(|said| said.to == *subject) => {
+            wording::why_corrected(&subject_name(draft, subject))
+        }
         Why::Subject { subject } => {
             let found = question.subjects.iter().find(|found| found.subject == *subject);
             let terms = found.into_iter().flat_map(|found| &found.because);
@@ -354,6 +374,7 @@ fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String 
         }
         Why::Parent { subject } => wording::why_parent(&subject_name(draft, subject)),
         Why::Generalist => wording::why_generalist(),
+        Why::Language { language } => wording::why_language(&language_name(Some(language))),
         Why::Referred => wording::why_referred(),
         Why::Assigned => wording::why_assigned(),
     }
@@ -365,6 +386,7 @@ pub fn why_for_history(why: &Why) -> String {
         Why::Subject { subject } => format!("opted in to {subject}"),
         Why::Parent { subject } => format!("opted in to {subject}, the parent of a subject of the question"),
         Why::Generalist => "takes any question".to_owned(),
+        Why::Language { language } => format!("speaks its language, {language}, which has no rules"),
         Why::Referred => "a colleague referred it".to_owned(),
         Why::Assigned => "the coordinator assigned it".to_owned(),
     }

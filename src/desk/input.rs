@@ -48,6 +48,8 @@ pub enum Action {
     RemoveLibrarian { account: AccountId },
     /// End a question, telling its patron.
     CloseQuestion { code: Code },
+    /// Take a held post for a question after all.
+    ReleaseQuestion { code: Code },
     /// Offer a question to one librarian.
     ReassignQuestion { code: Code, to: AccountId },
 }

@@ -4,6 +4,7 @@
 //! words are passed on only when they say `also:`.
 
 use crate::desk::commands::Speaker;
+use crate::desk::commands::redirect::Redirect;
 use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
 use crate::desk::escalation;
@@ -11,11 +12,14 @@ use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{Account, AccountId, Post};
-use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
+use crate::desk::question::{Correction, Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
-use crate::subjects::SubjectId;
+use crate::subjects::{Subject, SubjectId};
+
+/// How many near subjects are named to a librarian who said `wrong subject`.
+const NEAR_SUBJECTS_MAX: usize = 4;
 
 /// Finds the invitation that a command is about, notes where the librarian spoke, and goes on with it.
 pub(crate) fn with_question(
@@ -162,7 +166,11 @@ pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text
         State::Withdrawn => return too_late(draft, code, &post.author.id),
         // Nobody answered yet, so this is the answer.
         State::Seeking | State::Unanswered => return answer_with(draft, spoken, code, text),
-        State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } | State::Closed => {}
+        State::Claimed { .. }
+        | State::Interview { .. }
+        | State::Answered { .. }
+        | State::Closed
+        | State::Held { .. } => {}
     }
     let body = wording::second_answer(code, &by, &outbox::defused(text));
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
@@ -228,18 +236,117 @@ pub(crate) fn refer_to_subject(
         question.rung = Rung::Specialists;
     }
     draft.note(code, format!("Referred to {subject}"));
-    let before = draft.question(code).map_or(0, |question| question.invitations.len());
-    let place_in_list = draft.question(code).map_or(0, |question| question.invitations.len());
-    escalation::let_go(draft, code, author, Fate::Passed);
-    // Others may still be thinking about it, so that nobody was asked by letting go. A referral is a
-    // colleague's judgement, so the new subject is asked at once all the same.
-    if draft.question(code).map_or(0, |question| question.invitations.len()) == before {
-        escalation::ask_more(draft, code, 1);
-    }
-    let is_asked = draft.question(code).is_some_and(|question| place_in_list < question.invitations.len());
+    let is_asked = hand_on(draft, code, author, Fate::Passed);
     let body = if is_asked { wording::referred(code, &name) } else { wording::referred_nobody(code, &name) };
     say(draft, code, &author.id, body);
     Outcome::Referred
+}
+
+/// `wrong subject, this is law`: the rules were wrong. The question is corrected and goes where it
+/// belongs, and it is as if this librarian had never been asked.
+pub(crate) fn wrong_subject(
+    draft: &mut Draft<'_>,
+    spoken: &Spoken<'_>,
+    code: &Code,
+    redirect: &Redirect,
+) -> Outcome {
+    let author = &spoken.post.author;
+    let Some(question) = referable(draft, code, &author.id) else { return too_late(draft, code, &author.id) };
+    let to = match redirect {
+        Redirect::To(to) | Redirect::Instead { to, .. } => to,
+        Redirect::Unknown(words) => return ask_which(draft, code, &author.id, Some(words)),
+        Redirect::Unsaid => return ask_which(draft, code, &author.id, None),
+    };
+    let name = escalation::subject_name(draft, to);
+    let name = if *to == SubjectId::general() { format!("the {name}") } else { name };
+    excuse(draft, code, author);
+    let is_there = matches!(question.subjects.as_slice(), [only] if only.subject == *to);
+    if is_there {
+        escalation::let_go(draft, code, author, Fate::Misdirected);
+        say(draft, code, &author.id, wording::corrected_already(code, &name));
+        return Outcome::Corrected;
+    }
+    correct(draft, code, author, to);
+    let is_asked = hand_on(draft, code, author, Fate::Misdirected);
+    let body =
+        if is_asked { wording::corrected(code, &name) } else { wording::corrected_nobody(code, &name) };
+    say(draft, code, &author.id, body);
+    Outcome::Corrected
+}
+
+/// Notes the subject that a librarian named, with what the rules had found before anybody corrected it.
+fn correct(draft: &mut Draft<'_>, code: &Code, by: &Account, to: &SubjectId) {
+    let at = draft.now;
+    let Some(question) = draft.question_mut(code) else { return };
+    let corrected = FoundSubject { subject: to.clone(), confidence: 1.0, because: Vec::new() };
+    let before = std::mem::replace(&mut question.subjects, vec![corrected]);
+    question.rung = Rung::Specialists;
+    let names: Vec<String> = before.iter().map(|found| found.subject.to_string()).collect();
+    let names = if names.is_empty() { SubjectId::general().to_string() } else { names.join(" and ") };
+    let from = question.correction.take().map_or(before, |earlier| earlier.from);
+    question.correction = Some(Correction { to: to.clone(), from, by: by.clone(), at });
+    draft.note(code, format!("A librarian corrected the subject from {names} to {to}"));
+}
+
+/// Takes back that a librarian was asked: being asked about another subject is no fault of theirs.
+fn excuse(draft: &mut Draft<'_>, code: &Code, librarian: &Account) {
+    let fate =
+        draft.question(code).and_then(|question| question.invitation(&librarian.id)).map(|found| found.fate);
+    if fate == Some(Fate::Misdirected) || draft.person(&librarian.id).is_none() {
+        return;
+    }
+    if let Some(entry) = draft.person_mut(librarian).librarian.as_mut() {
+        entry.asked_total = entry.asked_total.saturating_sub(1);
+    }
+}
+
+/// Asks which subject it is, naming a few that are near; the name alone is enough of a reply then.
+fn ask_which(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, unknown: Option<&str>) -> Outcome {
+    let near = near_subjects(draft, code, unknown);
+    let invitation = draft.question_mut(code).and_then(|question| {
+        question.invitations.iter_mut().rev().find(|invitation| invitation.librarian.id == *librarian)
+    });
+    invitation.into_iter().for_each(|invitation| invitation.asked_subject = true);
+    say(draft, code, librarian, wording::which_subject(code, unknown, &near));
+    Outcome::Helped
+}
+
+/// The names of subjects that may be meant: written much like the words, spoken for by the question's
+/// text, or of the same family as the subjects it is in.
+fn near_subjects(draft: &Draft<'_>, code: &Code, words: Option<&str>) -> Vec<String> {
+    let Some(question) = draft.question(code) else { return Vec::new() };
+    let subjects = draft.view.subjects;
+    let alike = words.and_then(|words| subjects.closest(words)).map(|subject| subject.id.clone());
+    let found = subjects.classify(question.text.reveal(), question.language.as_deref()).subjects;
+    let is_now = |id: &SubjectId| question.subjects.iter().any(|now| now.subject == *id);
+    let parents: Vec<&SubjectId> =
+        question.subjects.iter().filter_map(|now| subjects.get(&now.subject)?.parent.as_ref()).collect();
+    let is_parent = |id: &SubjectId| parents.contains(&id);
+    let is_family = |subject: &&Subject| {
+        is_parent(&subject.id) || subject.parent.as_ref().is_some_and(|id| is_parent(id) || is_now(id))
+    };
+    let family = subjects.iter().filter(is_family);
+    let mut near: Vec<SubjectId> = Vec::new();
+    let ranked = found.into_iter().map(|ranked| ranked.id);
+    for id in alike.into_iter().chain(ranked).chain(family.map(|subject| subject.id.clone())) {
+        if near.len() < NEAR_SUBJECTS_MAX && !is_now(&id) && !near.contains(&id) {
+            near.push(id);
+        }
+    }
+    near.iter().map(|id| escalation::subject_name(draft, id)).collect()
+}
+
+/// Lets a question go that is of another subject, and asks there. `false` where nobody is free yet.
+fn hand_on(draft: &mut Draft<'_>, code: &Code, from: &Account, fate: Fate) -> bool {
+    let asked = |draft: &Draft<'_>| draft.question(code).map_or(0, |question| question.invitations.len());
+    let before = asked(draft);
+    escalation::let_go(draft, code, from, fate);
+    // Others may still be thinking about it, so that nobody was asked by letting go. A colleague's
+    // judgement weighs more than that, so the new subject is asked at once all the same.
+    if asked(draft) == before {
+        escalation::ask_more(draft, code, 1);
+    }
+    before < asked(draft)
 }
 
 /// The question, if this librarian may refer it: nobody else has it and it is open.
@@ -257,9 +364,11 @@ fn too_late(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> Outcom
         State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
             wording::owned_by_colleague(code)
         }
-        state @ (State::Closed | State::Withdrawn | State::Unanswered | State::Seeking) => {
-            wording::question_is_over(code, state)
-        }
+        state @ (State::Closed
+        | State::Withdrawn
+        | State::Unanswered
+        | State::Seeking
+        | State::Held { .. }) => wording::question_is_over(code, state),
     };
     say(draft, code, librarian, body);
     Outcome::Outdated
@@ -317,6 +426,8 @@ fn note_place(draft: &mut Draft<'_>, code: &Code, post: &Post) {
         question.invitations.iter_mut().rev().find(|invitation| invitation.librarian.id == post.author.id);
     if let Some(invitation) = newest {
         invitation.place = Some(post.place.clone());
+        // Whatever they say now, they were heard.
+        invitation.asked_subject = false;
         invitation.visibility = invitation.visibility.min(post.visibility);
     }
 }

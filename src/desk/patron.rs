@@ -10,10 +10,11 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
-use crate::desk::post::{AccountId, Confidential, Post};
+use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
+use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
@@ -24,35 +25,59 @@ const THANKS_WORDS_MAX: usize = 4;
 /// Marks where a longer text was cut.
 const CUT_MARK: &str = "\n[…]";
 
-/// Takes in a new question: classifies it, asks the first librarians, and tells the patron.
+/// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    let text = limited(post.text.reveal());
-    let subjects = found_subjects(draft, &text, post.language.as_deref());
-    draft.add_question(Question {
+    draft.add_question(question(draft, &code, post, State::Seeking));
+    take_in(draft, &code)
+}
+
+/// A post as a question that nothing was done about yet.
+pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State) -> Question {
+    let objects = draft.person(&post.author.id).is_some_and(|person| person.no_learning);
+    let is_public = post.visibility == Visibility::Public;
+    Question {
         code: code.clone(),
         version: 0,
         patron: post.author.clone(),
         visibility: post.visibility,
         language: post.language.clone(),
-        text: Confidential::new(text),
+        text: Confidential::new(limited(post.text.reveal())),
         place: post.place.clone(),
         asked_at: draft.now,
-        state: State::Seeking,
-        subjects,
+        state,
+        subjects: Vec::new(),
+        correction: None,
+        learnable: draft.view.settings.learn_from_questions && is_public && !objects,
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
         recent_letters: Vec::new(),
-    });
-    draft.link(post.id(), Some(code.clone()), post.author.id.clone());
-    draft.note(&code, explanation(draft, &code));
-    let search = escalation::seek(draft, &code);
+    }
+}
+
+/// Classifies a question, asks the first librarians, and tells the patron.
+pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let subjects = &draft.view.subjects;
+    let found = subjects.classify(question.text.reveal(), question.language.as_deref());
+    let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    let learnable = question.learnable;
+    if let Some(question) = draft.question_mut(code) {
+        question.subjects = found_subjects(&found);
+        question.language = found.language;
+    }
+    draft.link(post, Some(code.clone()), patron);
+    draft.note(code, explanation(draft, code));
+    let search = escalation::seek(draft, code);
     let names =
-        draft.question(&code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
-    let body = wording::acknowledgement(&code, &names, &search, draft.view.settings);
-    let _ = draft.tell_patron(&code, Purpose::Acknowledgement, None, body);
+        draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
+    let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if learnable {
+        body.push_str(wording::may_be_learnt_from());
+    }
+    let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
 
@@ -126,6 +151,18 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         .collect();
     let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
     draft.reply(spoken.post, Purpose::Reply, body);
+    Outcome::Commanded
+}
+
+/// The rules learn from none of this patron's questions, asked before or to be asked.
+pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author;
+    draft.person_mut(author).no_learning = true;
+    let theirs = draft.questions().filter(|question| question.patron.id == author.id);
+    for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
+        draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+    }
+    draft.reply(spoken.post, Purpose::Reply, wording::no_learning());
     Outcome::Commanded
 }
 
@@ -239,6 +276,7 @@ fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Quest
 fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
     let open: Vec<Code> = open_questions(draft, &spoken.post.author.id)
         .into_iter()
+        .filter(|question| !question.state.is_held() || spoken.about.as_ref() == Some(&question.code))
         .map(|question| question.code.clone())
         .collect();
     let named = spoken.about.as_ref().filter(|code| open.contains(code)).cloned();
@@ -259,8 +297,7 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 }
 
 /// The subjects to route to, each with the terms that speak for it.
-fn found_subjects(draft: &Draft<'_>, text: &str, language: Option<&str>) -> Vec<FoundSubject> {
-    let classification = draft.view.subjects.classify(text, language);
+fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
     let terms_of = |subject: &crate::subjects::SubjectId| {
         let matched = classification.matched.iter();
         let mut found: Vec<_> =

@@ -22,6 +22,9 @@ pub struct Person {
     /// They said `stop`: the desk does not write to them until they write to it again.
     #[serde(default)]
     pub stopped: bool,
+    /// They said `no learning`: the rules learn from none of their questions.
+    #[serde(default)]
+    pub no_learning: bool,
     /// When they were last sent help without asking for it, so that it happens once a day at most.
     #[serde(default)]
     pub helped_at: Option<Timestamp>,
@@ -40,6 +43,7 @@ impl Person {
             account,
             version: 0,
             stopped: false,
+            no_learning: false,
             helped_at: None,
             recent_replies: Vec::new(),
             librarian: None,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId, LetterId};
 use crate::desk::post::{Account, AccountId, Confidential, Place, PostId, Visibility};
-use crate::subjects::SubjectId;
+use crate::subjects::{Kind, SubjectId};
 
 /// A reference question and all that the desk remembers of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,13 @@ pub struct Question {
     pub state: State,
     /// The subjects it was found to belong to, best first, with the evidence.
     pub subjects: Vec<FoundSubject>,
+    /// What a librarian said about its subject, where the rules were wrong.
+    #[serde(default)]
+    pub correction: Option<Correction>,
+    /// Whether the rules may learn from its text: its patron was told so when they asked, and has not
+    /// objected. See [`Question::teaches`] for all that it takes.
+    #[serde(default)]
+    pub learnable: bool,
     /// Which circle of librarians is being asked now.
     pub rung: Rung,
     /// Everybody who was asked, in the order of asking.
@@ -50,7 +57,9 @@ impl Question {
     pub fn owner(&self) -> Option<&AccountId> {
         match &self.state {
             State::Claimed { by } | State::Interview { by } | State::Answered { by } => Some(by),
-            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => None,
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn | State::Held { .. } => {
+                None
+            }
         }
     }
 
@@ -62,6 +71,14 @@ impl Question {
     /// Whether it has ended, or somebody or some timer will move it on.
     pub fn is_looked_after(&self) -> bool {
         self.state.is_final() || !self.timers.is_empty() || self.owner().is_some()
+    }
+
+    /// The subject that the rules may learn from its text: a librarian named it, the patron was told
+    /// and has not objected, nobody took the question back, and everything in it was said in public.
+    pub fn teaches(&self) -> Option<&SubjectId> {
+        let is_offered = self.learnable && self.visibility == Visibility::Public;
+        let correction = self.correction.as_ref().filter(|_| is_offered && self.state != State::Withdrawn)?;
+        Some(&correction.to)
     }
 
     /// Whether this account has a part in it: as its patron or as somebody who was asked.
@@ -88,6 +105,15 @@ pub enum State {
     Unanswered,
     /// The patron or the coordinator took it back.
     Withdrawn,
+    /// It seems to be no question, and waits for the coordinator to look at it. Nobody was told.
+    Held {
+        /// What it seems to be.
+        kind: Kind,
+        /// What speaks for that, the most telling first; never the author's words.
+        because: Vec<String>,
+        /// How many more of its author's posts were only counted.
+        more: u32,
+    },
 }
 
 /// What can happen to a question's state.
@@ -109,13 +135,15 @@ pub enum Event {
     GiveUp,
     /// The patron or the coordinator takes it back.
     Withdraw,
+    /// The coordinator finds that a held post is a question.
+    Admit,
 }
 
 impl State {
     /// The state after `event`, or `None` where the event is not possible. This is the whole table
     /// of legal transitions.
     pub fn after(&self, event: Event) -> Option<State> {
-        use State::{Answered, Claimed, Closed, Interview, Seeking, Unanswered, Withdrawn};
+        use State::{Answered, Claimed, Closed, Held, Interview, Seeking, Unanswered, Withdrawn};
         match (self, event) {
             (Seeking | Unanswered, Event::Claim { by }) => Some(Claimed { by }),
             (Claimed { .. } | Interview { .. }, Event::Release) => Some(Seeking),
@@ -130,11 +158,14 @@ impl State {
             (Answered { .. } | Claimed { .. } | Interview { .. }, Event::Close) => Some(Closed),
             (Seeking, Event::Close) => Some(Withdrawn),
             (Seeking, Event::GiveUp) => Some(Unanswered),
-            (Seeking | Claimed { .. } | Interview { .. } | Unanswered, Event::Withdraw) => Some(Withdrawn),
+            (Seeking | Claimed { .. } | Interview { .. } | Unanswered | Held { .. }, Event::Withdraw) => {
+                Some(Withdrawn)
+            }
             (Answered { .. }, Event::Withdraw) => Some(Closed),
-            (Closed | Withdrawn, _) => None,
+            (Held { .. }, Event::Admit) => Some(Seeking),
+            (Closed | Withdrawn | Held { .. }, _) => None,
             (_, Event::Claim { .. } | Event::Release | Event::Ask | Event::Reply) => None,
-            (_, Event::Close | Event::GiveUp) => None,
+            (_, Event::Close | Event::GiveUp | Event::Admit) => None,
         }
     }
 
@@ -142,10 +173,17 @@ impl State {
     pub fn is_final(&self) -> bool {
         match self {
             State::Closed | State::Unanswered | State::Withdrawn => true,
-            State::Seeking | State::Claimed { .. } | State::Interview { .. } | State::Answered { .. } => {
-                false
-            }
+            State::Seeking
+            | State::Claimed { .. }
+            | State::Interview { .. }
+            | State::Answered { .. }
+            | State::Held { .. } => false,
         }
+    }
+
+    /// Whether it waits for the coordinator to see whether it is a question at all.
+    pub fn is_held(&self) -> bool {
+        matches!(self, State::Held { .. })
     }
 
     /// Puts another account in the owner's place; for striking out somebody who is to be forgotten.
@@ -156,7 +194,7 @@ impl State {
                     *by = to.clone();
                 }
             }
-            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn => {}
+            State::Seeking | State::Closed | State::Unanswered | State::Withdrawn | State::Held { .. } => {}
         }
     }
 
@@ -170,6 +208,7 @@ impl State {
             State::Closed => "closed",
             State::Unanswered => "unanswered",
             State::Withdrawn => "withdrawn",
+            State::Held { .. } => "held",
         }
     }
 }
@@ -190,7 +229,7 @@ pub enum Reason {
     InterviewOver,
     /// The answered conversation has been quiet: close it.
     CloseQuiet,
-    /// The time for which closed questions are kept is over: erase it.
+    /// The time for which closed questions and held posts are kept is over: erase it.
     Erase,
 }
 
@@ -219,6 +258,16 @@ pub struct FoundSubject {
     pub because: Vec<String>,
 }
 
+/// A librarian's word that a question belongs to another subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correction {
+    pub to: SubjectId,
+    /// What the rules had found.
+    pub from: Vec<FoundSubject>,
+    pub by: Account,
+    pub at: Timestamp,
+}
+
 /// Which circle of librarians is being asked. Each circle is wider than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +278,8 @@ pub enum Rung {
     Parents,
     /// Librarians who take any question.
     Generalists,
+    /// Whoever speaks its language, where that is one without rules.
+    Speakers,
 }
 
 /// One re-post of the question to one librarian.
@@ -245,6 +296,9 @@ pub struct Invitation {
     pub why: Why,
     /// The librarian's latest post about it, or the invitation itself: where a word to them attaches.
     pub place: Option<Place>,
+    /// They said `wrong subject`, and the desk waits to hear which one it is.
+    #[serde(default)]
+    pub asked_subject: bool,
 }
 
 /// A post by the desk that is on a network.
@@ -263,6 +317,8 @@ pub enum Fate {
     Waiting,
     Claimed,
     Passed,
+    /// They said that it is of another subject. The desk had been wrong to ask them.
+    Misdirected,
     /// Somebody else took the question, or time passed.
     Lapsed,
     /// The invitation could not be delivered.
@@ -279,6 +335,8 @@ pub enum Why {
     Parent { subject: SubjectId },
     /// They take any question.
     Generalist,
+    /// They speak the question's language, in which no subject has terms. A code such as `is`.
+    Language { language: String },
     /// A colleague referred it to them.
     Referred,
     /// The coordinator gave it to them.
@@ -302,6 +360,7 @@ impl fmt::Display for Rung {
             Rung::Specialists => "specialists",
             Rung::Parents => "librarians of the wider subject",
             Rung::Generalists => "generalists",
+            Rung::Speakers => "librarians who speak its language",
         })
     }
 }
@@ -328,6 +387,7 @@ mod tests {
             State::Closed,
             State::Unanswered,
             State::Withdrawn,
+            State::Held { kind: Kind::Spam, because: Vec::new(), more: 0 },
         ];
         let events = [
             ("claim", Event::Claim { by: by() }),
@@ -339,6 +399,7 @@ mod tests {
             ("close", Event::Close),
             ("give up", Event::GiveUp),
             ("withdraw", Event::Withdraw),
+            ("admit", Event::Admit),
         ];
         let mut table = String::new();
         for (name, event) in &events {
@@ -351,16 +412,17 @@ mod tests {
         }
         let head: String = states.iter().map(|state| format!("{:11}", state.word())).collect();
         insta::assert_snapshot!(format!("{:15}{}\n{table}", "", head.trim_end()), @r"
-                       seeking    claimed    interview  answered   closed     unanswered withdrawn
-        claim          claimed    ·          ·          ·          ·          claimed    ·
-        release        ·          seeking    seeking    ·          ·          ·          ·
-        ask            ·          interview  interview  interview  ·          ·          ·
-        reply          ·          ·          claimed    ·          ·          ·          ·
-        answer         answered   answered   answered   answered   ·          answered   ·
-        other's answer answered   ·          ·          ·          ·          answered   ·
-        close          withdrawn  closed     closed     closed     ·          ·          ·
-        give up        unanswered ·          ·          ·          ·          ·          ·
-        withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·
+                       seeking    claimed    interview  answered   closed     unanswered withdrawn  held
+        claim          claimed    ·          ·          ·          ·          claimed    ·          ·
+        release        ·          seeking    seeking    ·          ·          ·          ·          ·
+        ask            ·          interview  interview  interview  ·          ·          ·          ·
+        reply          ·          ·          claimed    ·          ·          ·          ·          ·
+        answer         answered   answered   answered   answered   ·          answered   ·          ·
+        other's answer answered   ·          ·          ·          ·          answered   ·          ·
+        close          withdrawn  closed     closed     closed     ·          ·          ·          ·
+        give up        unanswered ·          ·          ·          ·          ·          ·          ·
+        withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·          withdrawn
+        admit          ·          ·          ·          ·          ·          ·          ·          seeking
         ");
     }
 }

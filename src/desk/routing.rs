@@ -1,7 +1,8 @@
 //! Who is asked: the librarians who may be asked now, best first, and why each of them.
 //!
 //! Librarians of the question's own subjects come first, then those of the parent subjects, then
-//! generalists. Within a circle it goes by turns: least recently asked first.
+//! generalists. In a language without rules, where subjects are hardly found, whoever else speaks it
+//! comes last. Within a circle it goes by turns: least recently asked first.
 //!
 //! **Invariant:** nobody is found who did not opt in, who said `stop`, who asked the question, who was
 //! asked already, who is off duty, paused or at their limit, who shares no language with the question,
@@ -16,7 +17,7 @@ use crate::desk::person::{Librarian, Person, Roster};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Question, Rung, Why};
 use crate::desk::settings::Settings;
-use crate::subjects::{SubjectId, Subjects};
+use crate::subjects::{Language, SubjectId, Subjects};
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +62,19 @@ pub enum Availability {
 pub fn find(question: &Question, around: &Circumstances<'_>) -> Found {
     let mut found = Found::default();
     let mut seen = BTreeSet::new();
-    for (rung, subject, why) in circles(question, around.subjects) {
+    for (rung, why) in circles(question, around) {
         let mut circle: Vec<(Option<Timestamp>, Candidate)> = Vec::new();
-        for (listed, _) in around.roster.of_subject(&subject) {
+        let subject = subject_of(&why);
+        let is_in = |librarian: &&Librarian| {
+            subject.as_ref().is_none_or(|subject| librarian.subjects.contains(subject))
+        };
+        let listed: Vec<&Person> = match &subject {
+            Some(subject) => around.roster.of_subject(subject).map(|(person, _)| person).collect(),
+            None => around.roster.iter().map(|(person, _)| person).collect(),
+        };
+        for listed in listed {
             let person = around.changed.get(&listed.account.id).unwrap_or(listed);
-            let Some(librarian) = person.librarian.as_ref().filter(|found| found.subjects.contains(&subject))
-            else {
-                continue;
-            };
+            let Some(librarian) = person.librarian.as_ref().filter(is_in) else { continue };
             if !seen.insert(&listed.account.id) {
                 continue;
             }
@@ -121,23 +127,52 @@ pub fn availability(
     Availability::Ready
 }
 
-/// The circles of librarians for a question, nearest first: each with the subject they opted in to.
-fn circles(question: &Question, subjects: &Subjects) -> Vec<(Rung, SubjectId, Why)> {
+/// The language of a question, where it is not the desk's and no librarian speaks it, whatever their
+/// subjects.
+pub fn language_without_speakers(question: &Question, around: &Circumstances<'_>) -> Option<Language> {
+    let is_spoken = around.roster.iter().any(|(listed, _)| {
+        let person = around.changed.get(&listed.account.id).unwrap_or(listed);
+        let librarian = person.librarian.as_ref().filter(|librarian| librarian.opted_in_at.is_some());
+        let language = question.language.as_deref();
+        !person.stopped && librarian.is_some_and(|found| speaks(found, language, &around.settings.language))
+    });
+    foreign_language(question, around.settings).filter(|_| !is_spoken)
+}
+
+/// The language of a question, where it is known and not the desk's.
+fn foreign_language(question: &Question, settings: &Settings) -> Option<Language> {
+    let language = Language::parse(question.language.as_deref()?)?;
+    (Language::parse(&settings.language) != Some(language)).then_some(language)
+}
+
+/// The subject to which the librarians of a circle opted in; `None` for a circle of all.
+fn subject_of(why: &Why) -> Option<SubjectId> {
+    match why {
+        Why::Subject { subject } | Why::Parent { subject } => Some(subject.clone()),
+        Why::Generalist => Some(SubjectId::general()),
+        Why::Language { .. } | Why::Referred | Why::Assigned => None,
+    }
+}
+
+/// The circles of librarians for a question, nearest first.
+fn circles(question: &Question, around: &Circumstances<'_>) -> Vec<(Rung, Why)> {
     let mut circles = Vec::new();
     let own: Vec<&SubjectId> = question.subjects.iter().map(|found| &found.subject).collect();
     for subject in &own {
-        let why = Why::Subject { subject: (*subject).clone() };
-        circles.push((Rung::Specialists, (*subject).clone(), why));
+        circles.push((Rung::Specialists, Why::Subject { subject: (*subject).clone() }));
     }
     let mut wider: Vec<SubjectId> = Vec::new();
     for subject in &own {
-        wider.extend(ancestors(subject, subjects).into_iter().filter(|parent| !own.contains(&parent)));
+        wider.extend(ancestors(subject, around.subjects).into_iter().filter(|parent| !own.contains(&parent)));
     }
     for subject in wider {
-        let why = Why::Parent { subject: subject.clone() };
-        circles.push((Rung::Parents, subject, why));
+        circles.push((Rung::Parents, Why::Parent { subject }));
     }
-    circles.push((Rung::Generalists, SubjectId::general(), Why::Generalist));
+    circles.push((Rung::Generalists, Why::Generalist));
+    let foreign = foreign_language(question, around.settings);
+    if let Some(language) = foreign.filter(|language| !around.subjects.speak(*language)) {
+        circles.push((Rung::Speakers, Why::Language { language: language.code().to_owned() }));
+    }
     circles
 }
 
@@ -158,16 +193,18 @@ fn ancestors(subject: &SubjectId, subjects: &Subjects) -> Vec<SubjectId> {
 
 /// Whether a librarian reads the language of a question. Regional variants count as the language.
 fn speaks(librarian: &Librarian, language: Option<&str>, desk_language: &str) -> bool {
-    let Some(language) = language.map(primary) else { return true };
+    let Some(language) = language else { return true };
     if librarian.languages.is_empty() {
-        return language == primary(desk_language);
+        return is_same(language, desk_language);
     }
-    librarian.languages.iter().any(|spoken| primary(spoken) == language)
+    librarian.languages.iter().any(|spoken| is_same(spoken, language))
 }
 
-/// The language of a BCP 47 tag without its script, region and variants, in lower case.
-fn primary(tag: &str) -> String {
-    tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase()
+fn is_same(tag: &str, other: &str) -> bool {
+    match (Language::parse(tag), Language::parse(other)) {
+        (Some(language), Some(other)) => language == other,
+        (Some(_) | None, _) => tag.eq_ignore_ascii_case(other),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +251,8 @@ mod tests {
             asked_at: now(),
             state: State::Seeking,
             subjects: vec![history],
+            correction: None,
+            learnable: false,
             rung: Rung::Specialists,
             invitations: Vec::new(),
             timers: Default::default(),
@@ -257,7 +296,7 @@ mod tests {
         fn of(person: &mut Person) -> &mut Librarian {
             person.librarian.as_mut().unwrap()
         }
-        let rows: [(&str, Change, Availability); 17] = [
+        let rows: [(&str, Change, Availability); 18] = [
             ("anybody who opted in", |_, _| {}, Ready),
             ("who was only added by the coordinator", |_, person| of(person).opted_in_at = None, Never),
             ("who said stop", |_, person| person.stopped = true, Never),
@@ -299,6 +338,14 @@ mod tests {
                 Never,
             ),
             (
+                "another written form of the same language",
+                |question, person| {
+                    question.language = Some("no".into());
+                    of(person).languages.insert("nn".into());
+                },
+                Ready,
+            ),
+            (
                 "on a pause",
                 |_, person| of(person).paused_until = at("2026-03-03T10:00:00Z"),
                 Later(at("2026-03-03T10:00:00Z")),
@@ -335,6 +382,7 @@ mod tests {
             visibility: Visibility::Public,
             why: Why::Generalist,
             place: None,
+            asked_subject: false,
         }
     }
 
@@ -372,6 +420,32 @@ mod tests {
                 ("generalist", Rung::Generalists),
             ]
         );
+    }
+
+    #[test]
+    fn whoever_speaks_it_comes_last_in_a_language_without_rules() {
+        let mut roster = Roster::default();
+        let rows = [
+            ("historian", "history", "is"),
+            ("generalist", "general", "is"),
+            ("jurist", "law", "is, en"),
+            ("english", "law", "en"),
+        ];
+        for (name, subject, languages) in rows {
+            let mut person = librarian(Network::Sandbox, name);
+            let entry = person.librarian.as_mut().unwrap();
+            entry.subjects = BTreeSet::from([SubjectId::new(subject)]);
+            entry.languages = languages.split(", ").map(str::to_owned).collect();
+            roster.put(person);
+        }
+        let found = |language: &str| {
+            let question = Question { language: Some(language.to_owned()), ..question() };
+            let found = with(&roster, |around| find(&question, around));
+            found.ready.iter().map(|found| found.librarian.handle.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("is"), ["historian", "generalist", "jurist"]);
+        assert_eq!(found("en"), Vec::<String>::new(), "the desk's language has rules");
+        assert_eq!(found("fr"), Vec::<String>::new(), "nobody speaks it");
     }
 
     #[test]

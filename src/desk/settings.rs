@@ -35,6 +35,9 @@ pub struct Settings {
     pub close_after: SignedDuration,
     /// How long an ended question is kept before it is erased.
     pub keep_for: SignedDuration,
+    /// Whether the rules may learn from public questions whose subject a librarian corrected. Patrons
+    /// are told, and can object.
+    pub learn_from_questions: bool,
     /// How many open questions a librarian has at most unless they say otherwise.
     pub default_limit: u32,
     /// How many replies to one person the desk makes in an hour.
@@ -60,6 +63,7 @@ impl Default for Settings {
             interview_for: SignedDuration::from_hours(72),
             close_after: SignedDuration::from_hours(72),
             keep_for: SignedDuration::from_hours(30 * 24),
+            learn_from_questions: false,
             default_limit: 3,
             replies_per_person_hour: 20,
             letters_per_question_hour: 40,

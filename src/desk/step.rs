@@ -99,6 +99,8 @@ pub enum Outcome {
     Claimed,
     Passed,
     Referred,
+    /// A librarian said which subject it really is.
+    Corrected,
     Interviewed,
     Answered,
     Thanked,
@@ -128,4 +130,6 @@ pub enum Outcome {
     Capped,
     /// A private post on a network where the desk cannot answer privately.
     Declined,
+    /// Spam or abuse, kept for the coordinator.
+    Held,
 }

@@ -22,8 +22,12 @@ pub enum Search {
     Asked(usize),
     /// Librarians are there, but none is on duty or free before this time.
     Later(Timestamp),
+    /// So many librarians were asked just now because they speak this language.
+    AskedSpeakers(usize, String),
     /// No librarian takes such questions yet.
     NobodyYet,
+    /// No librarian speaks this language yet.
+    NobodySpeaks(String),
 }
 
 pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &Settings) -> String {
@@ -34,8 +38,15 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
         Search::Later(at) => {
             format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at))
         }
+        Search::AskedSpeakers(1, language) => format!("I've asked a librarian who speaks {language}"),
+        Search::AskedSpeakers(count, language) => {
+            format!("I've asked {} librarians who speak {language}", number(*count))
+        }
         Search::NobodyYet => {
             format!("No librarian here takes such questions yet; I'll keep looking for {give_up}")
+        }
+        Search::NobodySpeaks(language) => {
+            format!("No librarian here speaks {language} yet; I'll keep looking for {give_up}")
         }
     };
     format!(
@@ -59,12 +70,21 @@ pub fn why_subject(subject: &str, terms: &[String]) -> String {
     format!("You're asked because you joined {subject}; the question has {}.", terms.join(", "))
 }
 
+/// The same, where it was a librarian who named the subject.
+pub fn why_corrected(subject: &str) -> String {
+    format!("You're asked because you joined {subject}; a colleague says that this is yours.")
+}
+
 pub fn why_parent(subject: &str) -> String {
     format!("You're asked because you joined {subject}, the wider subject, and nobody nearer was free.")
 }
 
 pub fn why_generalist() -> String {
     "You're asked because you take any question.".to_owned()
+}
+
+pub fn why_language(language: &str) -> String {
+    format!("You're asked because you speak {language}; I can't tell subjects in it yet.")
 }
 
 pub fn why_referred() -> String {
@@ -150,6 +170,40 @@ pub fn referred_nobody(code: &Code, to: &str) -> String {
     )
 }
 
+pub fn corrected(code: &Code, to: &str) -> String {
+    format!("Thank you for setting that right! {code} is with {to} now. For you it counts as never asked.")
+}
+
+pub fn corrected_nobody(code: &Code, to: &str) -> String {
+    format!(
+        "Thank you for setting that right! {code} belongs to {to} now. Nobody there is free at the moment; I'll ask as soon as somebody is. For you it counts as never asked."
+    )
+}
+
+pub fn corrected_already(code: &Code, to: &str) -> String {
+    format!("Thank you! {code} is with {to} already. For you it counts as never asked.")
+}
+
+/// Asks a librarian who said `wrong subject` which one it is. `unknown` is what they called it.
+pub fn which_subject(code: &Code, unknown: Option<&str>, near: &[String]) -> String {
+    let unknown =
+        unknown.map(|words| format!("I don't know the subject “{}”. ", quoted(words))).unwrap_or_default();
+    let near = match near {
+        [] => String::new(),
+        near => format!(" Near ones: {}.", near.join(" · ")),
+    };
+    format!("{unknown}Which subject is {code}, then? Reply with its name, or say general if none fits.{near}")
+}
+
+/// For the end of an acknowledgement, where it is so.
+pub fn may_be_learnt_from() -> &'static str {
+    " My word lists may learn from it; if you'd rather not, say no learning."
+}
+
+pub fn no_learning() -> String {
+    "Done: my word lists learn from none of your questions.".to_owned()
+}
+
 pub fn refer_not_possible(to: &str) -> String {
     format!(
         "I can't refer it to {to}: I may only ask librarians who joined this desk, are on duty and free, and weren't asked yet. You can refer it to a subject, or pass."
@@ -170,7 +224,8 @@ pub fn question_is_over(code: &Code, state: &State) -> String {
         | State::Unanswered
         | State::Seeking
         | State::Claimed { .. }
-        | State::Interview { .. } => "is no longer open",
+        | State::Interview { .. }
+        | State::Held { .. } => "is no longer open",
     };
     format!("Thank you! But {code} {how}, so I haven't passed this on.")
 }
@@ -274,11 +329,23 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
         .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
         .unwrap_or_default();
     let own = if is_librarian {
-        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · done · also: …"
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
     } else {
         "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
     };
-    format!("{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{contact}")
+    let learning = if settings.learn_from_questions {
+        " When a librarian corrects the subject of a public question, my word lists may learn single words from it, until it is erased; to keep yours out, say no learning."
+    } else {
+        ""
+    };
+    format!(
+        "{own}\n\nAnyone: stop · forget me. I keep ended questions for {keep}, then erase them.{learning}{contact}"
+    )
+}
+
+/// To a greeting: how to ask.
+pub fn greeting() -> String {
+    "Hello! Ask me anything in your own words, right here, and I'll find a librarian who knows. Say help to see what else I can do.".to_owned()
 }
 
 pub fn joined(subjects: &str, librarian: &Librarian) -> String {
@@ -351,6 +418,9 @@ pub fn my_questions(asked: &[String], invited: &[String]) -> String {
 }
 
 pub fn one_of_my_questions(question: &Question, subjects: &str) -> String {
+    if question.state.is_held() {
+        return format!("{} (the coordinator will look at it)", question.code);
+    }
     format!("{} ({subjects}, {})", question.code, question.state.word())
 }
 
@@ -378,6 +448,11 @@ pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>) -> S
             asked = capitalised(&asked)
         ),
         State::Withdrawn => format!("{code} ({subjects}): withdrawn."),
+        State::Held { .. } => {
+            format!(
+                "{code}: I wasn't sure that this is a question, so the desk's coordinator will look at it."
+            )
+        }
     }
 }
 

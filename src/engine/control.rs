@@ -21,11 +21,13 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::desk::letter::{Content, Delivery, Refusal};
-use crate::desk::question::{Entry, Reason};
-use crate::desk::{AccountId, Action, Code, Input, Letter, Librarian, Network, Outcome, Person, Question};
+use crate::desk::question::{self, Entry, Reason};
+use crate::desk::{
+    AccountId, Action, Code, Confidential, Input, Letter, Librarian, Network, Outcome, Person, Question,
+};
 use crate::engine::{Engine, HandleError, Handled, housekeeping};
 use crate::store::StoreError;
-use crate::subjects::SubjectId;
+use crate::subjects::{Kind, SubjectId};
 
 /// The file in the data folder that says where the running desk listens to commands.
 pub const FILE_NAME: &str = "control.json";
@@ -65,8 +67,13 @@ pub enum Request {
     Remove { id: String, who: String },
     /// End a question, telling its patron.
     Close { id: String, code: Code },
+    /// Take a held post for a question after all.
+    Release { id: String, code: Code },
     /// Offer a question to one librarian.
     Reassign { id: String, code: Code, to: String },
+    /// The questions whose subject a librarian corrected and that the rules may learn from, those after
+    /// a code.
+    Labelled { after: Option<Code> },
     /// Begin to write everything the desk remembers into a new file in the data folder.
     Export { file_name: String },
 }
@@ -75,8 +82,10 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
-    /// Those that have not ended.
+    /// Those that have not ended. Held posts are none of them.
     Open,
+    /// Posts that seem to be spam or abuse and wait for the coordinator.
+    Held,
     /// All that are kept.
     All,
 }
@@ -88,13 +97,19 @@ pub enum Reply {
     Librarians {
         librarians: Vec<RosterRow>,
     },
-    /// `more` where there are more than [`QUESTIONS_MAX`].
+    /// `more` where there are more than [`QUESTIONS_MAX`]; `held` is how many posts are held back.
     Questions {
         questions: Vec<QuestionRow>,
         more: bool,
+        held: usize,
     },
     Question {
         details: Box<Details>,
+    },
+    /// Ask again with `next` where there are more.
+    Labelled {
+        examples: Vec<Labelled>,
+        next: Option<Code>,
     },
     Hello,
     /// It was done, or nothing had to be done.
@@ -129,11 +144,33 @@ pub struct QuestionRow {
     pub code: Code,
     pub state: String,
     pub subject: Option<SubjectId>,
+    /// The handle of the librarian who said that it is of this subject.
+    pub corrected_by: Option<String>,
     pub asked_at: Timestamp,
     /// The handle of the librarian who has it.
     pub owner: Option<String>,
     /// How many librarians were asked.
     pub asked: usize,
+    /// Why it is held back, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldRow>,
+}
+
+/// Why a post is held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldRow {
+    pub kind: Kind,
+    /// What speaks for that, with what it counts.
+    pub because: Vec<String>,
+    /// How many more of its author's posts were only counted.
+    pub more: u32,
+}
+
+/// A public question and the subject that a librarian said it is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Labelled {
+    pub subject: SubjectId,
+    pub text: Confidential,
 }
 
 /// Everything about one question.
@@ -315,11 +352,19 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
             }
             wish(engine, id, Action::CloseQuestion { code }).await
         }
+        Request::Release { id, code } => {
+            if !existing(engine, &code)?.state.is_held() {
+                let what = format!("{code} is not held back");
+                return Err(refused(what, "see what is with `stumper questions list --held`"));
+            }
+            wish(engine, id, Action::ReleaseQuestion { code }).await
+        }
         Request::Reassign { id, code, to } => {
             existing(engine, &code)?;
             let to = on_roster(engine, &to)?;
             wish(engine, id, Action::ReassignQuestion { code, to }).await
         }
+        Request::Labelled { after } => labelled(engine, after.as_ref()),
         Request::Export { file_name } => export(engine, data, &file_name),
     }
 }
@@ -403,26 +448,47 @@ fn existing(engine: &Engine, code: &Code) -> Result<Question, Trouble> {
 
 fn questions(engine: &Engine, which: Which) -> Result<Reply, Trouble> {
     let mut rows = Vec::new();
+    let mut held = 0;
     let mut after = None;
     loop {
         let page = engine.store().questions(after.as_ref(), PAGE)?;
         let Some(last) = page.last() else { break };
         after = Some(last.code.clone());
+        held += page.iter().filter(|question| question.state.is_held()).count();
         rows.extend(page.iter().filter(|question| which.includes(question)).map(question_row));
     }
     rows.sort_by_key(|row| row.asked_at);
     let more = rows.len() > QUESTIONS_MAX;
     rows.truncate(QUESTIONS_MAX);
-    Ok(Reply::Questions { questions: rows, more })
+    Ok(Reply::Questions { questions: rows, more, held })
 }
 
 impl Which {
     fn includes(self, question: &Question) -> bool {
         match self {
-            Which::Open => !question.state.is_final(),
+            Which::Open => !question.state.is_final() && !question.state.is_held(),
+            Which::Held => question.state.is_held(),
             Which::All => true,
         }
     }
+}
+
+/// A part of the questions that the rules may learn from. Of the others nothing is said.
+fn labelled(engine: &Engine, after: Option<&Code>) -> Result<Reply, Trouble> {
+    if !engine.settings().learn_from_questions {
+        return Err(refused(
+            "this desk does not let its rules learn from questions",
+            "set `learn_from_questions = true` in `[privacy]` of `bot.toml`; patrons are told from then on, \
+             and only what they ask after that is used",
+        ));
+    }
+    let page = engine.store().questions(after, PAGE)?;
+    let next = page.last().filter(|_| page.len() == PAGE).map(|question| question.code.clone());
+    let example = |question: &Question| {
+        let subject = question.teaches()?.clone();
+        Some(Labelled { subject, text: question.text.clone() })
+    };
+    Ok(Reply::Labelled { examples: page.iter().filter_map(example).collect(), next })
 }
 
 fn question_row(question: &Question) -> QuestionRow {
@@ -430,9 +496,26 @@ fn question_row(question: &Question) -> QuestionRow {
         code: question.code.clone(),
         state: question.state.word().to_owned(),
         subject: question.subjects.first().map(|found| found.subject.clone()),
+        corrected_by: question.correction.as_ref().map(|correction| correction.by.handle.clone()),
         asked_at: question.asked_at,
         owner: owner_handle(question),
         asked: question.invitations.len(),
+        held: held_row(&question.state),
+    }
+}
+
+fn held_row(state: &question::State) -> Option<HeldRow> {
+    match state {
+        question::State::Held { kind, because, more } => {
+            Some(HeldRow { kind: *kind, because: because.clone(), more: *more })
+        }
+        question::State::Seeking
+        | question::State::Claimed { .. }
+        | question::State::Interview { .. }
+        | question::State::Answered { .. }
+        | question::State::Closed
+        | question::State::Unanswered
+        | question::State::Withdrawn => None,
     }
 }
 

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::engine::listener::Session;
+use crate::engine::reload::{self, RulesFolder};
 use crate::engine::{Engine, alarm, backoff, housekeeping, listener, sender};
 use crate::networks::Connector;
 
@@ -86,6 +87,15 @@ pub fn start(engine: &Arc<Engine>, connectors: Vec<Arc<Connector>>, data: PathBu
 }
 
 impl Running {
+    /// Reads the rules again whenever a file in their folder changes, or somebody asks.
+    pub fn watch_rules(&mut self, engine: &Arc<Engine>, rules: RulesFolder) {
+        let (own, rules) = (engine.clone(), Arc::new(rules));
+        let stop = Stop(self.phase.subscribe());
+        self.parts.spawn(keep_going("watch over the rules", stop, move |stop| {
+            reload::watch(own.clone(), rules.clone(), stop)
+        }));
+    }
+
     /// Stops listening, lets calls in hand finish, and returns when nothing runs any more.
     pub async fn stop(mut self) {
         self.phase.send_replace(Phase::Stopping);

@@ -119,11 +119,12 @@ pub(super) fn concerns(letter: &Letter, account: &AccountId) -> bool {
     letter.to.id == *account || letter.words_of.as_ref() == Some(account)
 }
 
-/// Whether nothing about this person has to be remembered: no librarian, nobody who said `stop`, and
-/// nothing said to them since `before`.
+/// Whether nothing about this person has to be remembered: no librarian, nobody who said `stop` or
+/// `no learning`, and nothing said to them since `before`.
 pub(super) fn is_long_gone(person: &Person, before: Timestamp) -> bool {
     let last = person.recent_replies.iter().copied().chain(person.helped_at).max();
-    person.librarian.is_none() && !person.stopped && last.is_none_or(|last| last < before)
+    let wishes = person.stopped || person.no_learning;
+    person.librarian.is_none() && !wishes && last.is_none_or(|last| last < before)
 }
 
 /// Leaves only the last value of each question and person that a step holds more than once.

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use crate::subjects::compile::{CompiledTerm, Index};
 use crate::subjects::format::List;
 use crate::subjects::language::Language;
-use crate::subjects::language::detection::{self, Votes};
+use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::learned::Learned;
 use crate::subjects::lexicon::{self, Known, Lexicon, Lists, TermId};
 use crate::subjects::words::{Key, Words};
@@ -46,7 +46,7 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
-    votes: Votes,
+    glance: Glance,
     hits: Vec<Hit>,
     learned: Vec<LearnedHit>,
     scores: Vec<i32>,
@@ -123,7 +123,7 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
-            votes: Votes::new(),
+            glance: Glance::default(),
             hits: Vec::new(),
             learned: Vec::new(),
             scores: Vec::new(),
@@ -142,8 +142,10 @@ impl<'s> Reader<'s> {
         self.hits.clear();
         self.learned.clear();
         self.find_terms(ENGLISH);
-        self.votes.count(text, self.known.iter().map(|known| known.marks));
-        let language = self.votes.language(language.and_then(Language::parse));
+        let marks = self.known.iter().map(|known| known.marks);
+        let declared = language.and_then(Language::parse);
+        let is_plain = self.words.are_plain();
+        let language = detection::language_of(text, is_plain, self.glance, marks, declared);
         if let Some(other) = language.filter(|language| *language != Language::ENGLISH) {
             self.drop_false_friends(other);
             let lexicons = &self.subjects.index.lexicons;
@@ -246,10 +248,14 @@ impl<'s> Reader<'s> {
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
+        let mut glance = Glance::default();
         for word in words {
             let key = self.words.key(word);
-            self.known.push(memo.known(lexicon, key, || self.words.folded(word)));
+            let known = memo.known(lexicon, key, || self.words.folded(word));
+            glance.at(known.marks, word.end - word.start);
+            self.known.push(known);
         }
+        self.glance = glance;
         let (hits, learned) = (&mut self.hits, &mut self.learned);
         let mut found = |term, start, end| match Learned::row_of(term) {
             Some(row) => learned.push(LearnedHit { row, start: offset(start), end: offset(end) }),

@@ -83,9 +83,12 @@ pub(super) struct Placed {
 /// Compiles all files. `each` is given what was read of a file, and where its terms went, in the
 /// order of the subjects; a desk that only classifies lets that go, which saves more memory than
 /// all its terms need.
-pub(super) fn compile(files: &[RuleFile], mut each: impl FnMut(Rules, Vec<Placed>)) -> Compiled {
+pub(super) fn compile<'f>(
+    files: impl IntoIterator<Item = &'f RuleFile>,
+    mut each: impl FnMut(Rules, Vec<Placed>),
+) -> Compiled {
     let (learned, mut files): (Vec<&RuleFile>, Vec<&RuleFile>) =
-        files.iter().partition(|file| learned::is_learned(file));
+        files.into_iter().partition(|file| learned::is_learned(file));
     files.sort_by_key(|file| (format::id_of_name(&file.name), &file.name));
     let mut subjects: Vec<Subject> = Vec::new();
     let mut parents = Vec::new();
@@ -263,6 +266,8 @@ impl Builder {
             };
             return Ok(Some(if other.list == term.list {
                 "this term stands in the list before"
+            } else if term.list == List::Against {
+                "this term stands in another list of the file, which counts: it cannot be for and against"
             } else {
                 "this term stands in another list of the file, which counts"
             }));

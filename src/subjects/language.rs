@@ -19,6 +19,26 @@ const KNOWN_CODES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm
     ve vi vo wa wo xh yi yo za zh zu \
     ast chr ckb cmn cnr csb fil gsw haw jbo kab ldn lfn moh nds pdc sco sma smj szl tok vai xal yue zba zgh";
 
+/// What people call the commoner languages, every one that can be told from a text among them.
+#[rustfmt::skip]
+const NAMES: &[(&str, &str)] = &[
+    ("af", "Afrikaans"), ("am", "Amharic"), ("ar", "Arabic"), ("az", "Azerbaijani"), ("ba", "Bashkir"),
+    ("be", "Belarusian"), ("bg", "Bulgarian"), ("bn", "Bengali"), ("bo", "Tibetan"), ("bs", "Bosnian"),
+    ("ca", "Catalan"), ("cs", "Czech"), ("cy", "Welsh"), ("da", "Danish"), ("de", "German"), ("el", "Greek"),
+    ("en", "English"), ("eo", "Esperanto"), ("es", "Spanish"), ("et", "Estonian"), ("eu", "Basque"),
+    ("fa", "Persian"), ("fi", "Finnish"), ("fo", "Faroese"), ("fr", "French"), ("ga", "Irish"),
+    ("gd", "Scottish Gaelic"), ("gl", "Galician"), ("gu", "Gujarati"), ("he", "Hebrew"), ("hi", "Hindi"),
+    ("hr", "Croatian"), ("ht", "Haitian Creole"), ("hu", "Hungarian"), ("hy", "Armenian"), ("id", "Indonesian"),
+    ("is", "Icelandic"), ("it", "Italian"), ("ja", "Japanese"), ("ka", "Georgian"), ("kk", "Kazakh"),
+    ("km", "Khmer"), ("kn", "Kannada"), ("ko", "Korean"), ("la", "Latin"), ("lo", "Lao"), ("lt", "Lithuanian"),
+    ("lv", "Latvian"), ("mk", "Macedonian"), ("ml", "Malayalam"), ("mr", "Marathi"), ("ms", "Malay"),
+    ("my", "Burmese"), ("ne", "Nepali"), ("nl", "Dutch"), ("no", "Norwegian"), ("pa", "Punjabi"),
+    ("pl", "Polish"), ("pt", "Portuguese"), ("ro", "Romanian"), ("ru", "Russian"), ("si", "Sinhala"),
+    ("sk", "Slovak"), ("sl", "Slovene"), ("sq", "Albanian"), ("sr", "Serbian"), ("sv", "Swedish"),
+    ("sw", "Swahili"), ("ta", "Tamil"), ("te", "Telugu"), ("th", "Thai"), ("tl", "Filipino"), ("tr", "Turkish"),
+    ("uk", "Ukrainian"), ("ur", "Urdu"), ("vi", "Vietnamese"), ("yi", "Yiddish"), ("zh", "Chinese"),
+];
+
 /// A language as far as the desk tells them apart: its primary code, with the two written forms of
 /// Norwegian as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +46,7 @@ pub struct Language(&'static str);
 
 impl Language {
     /// Rule terms are English unless they say otherwise.
-    pub(super) const ENGLISH: Language = Language("en");
+    pub const ENGLISH: Language = Language("en");
 
     /// Reads a BCP 47 tag such as `de` or `pt-BR`; `None` for a language nobody has heard of.
     pub fn parse(tag: &str) -> Option<Language> {
@@ -41,6 +61,17 @@ impl Language {
     /// Its code, such as `de`: two letters, or three where it has no shorter one.
     pub fn code(self) -> &'static str {
         self.0
+    }
+
+    /// The language of this English name, in any case.
+    pub fn named(name: &str) -> Option<Language> {
+        let known = NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
+        known.map(|(code, _)| Language(code))
+    }
+
+    /// Its English name, where it is one of the commoner languages.
+    pub fn name(self) -> Option<&'static str> {
+        NAMES.iter().find(|(code, _)| *code == self.0).map(|(_, name)| *name)
     }
 
     /// How words of this language are stemmed.

@@ -53,6 +53,7 @@ pub(super) struct Words {
     folded: String,
     words: Vec<Word>,
     tags: Vec<Tag>,
+    is_plain: bool,
 }
 
 impl Words {
@@ -68,13 +69,19 @@ impl Words {
         self.words.clear();
         self.tags.clear();
         let text = readable(text);
-        if text.bytes().all(is_plain) {
+        self.is_plain = text.bytes().all(is_plain);
+        if self.is_plain {
             self.read_plain(text);
         } else {
             self.read_any(text);
         }
         // So that the last word has as many bytes behind its beginning as a key.
         self.folded.push_str("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+
+    /// Whether the text has only ASCII letters and signs between words.
+    pub(super) fn are_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// Reads a text without any sign that needs thought, as most questions are: what

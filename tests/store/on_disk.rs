@@ -30,6 +30,17 @@ async fn what_was_stored_is_there_again() {
     }
 }
 
+#[test]
+fn a_question_from_before_corrections_can_still_be_read() {
+    let whole = serde_json::to_value(question(1, "ada")).unwrap();
+    let mut earlier = whole.clone();
+    for field in ["correction", "learnable"] {
+        assert!(earlier.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+    }
+    let read: Question = serde_json::from_value(earlier).unwrap();
+    assert_eq!(read, Question { correction: None, learnable: false, ..question(1, "ada") });
+}
+
 #[tokio::test]
 async fn what_was_begun_before_closing_is_finished() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
-use stumper::desk::question::{Entry, Fate, Invitation, Reason, Rung, Why};
+use stumper::desk::question::{Correction, Entry, Fate, Invitation, Reason, Rung, Why};
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};
@@ -67,6 +67,13 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         asked_at: at(0),
         state: State::Seeking,
         subjects: Vec::new(),
+        correction: (number % 2 == 1).then(|| Correction {
+            to: SubjectId::new("maps"),
+            from: Vec::new(),
+            by: account("bea"),
+            at: at(1),
+        }),
+        learnable: number % 2 == 1,
         rung: Rung::Specialists,
         invitations: Vec::new(),
         timers: Default::default(),
@@ -89,6 +96,7 @@ pub(crate) fn invitation(librarian: &str) -> Invitation {
         visibility: Visibility::Direct,
         why: Why::Generalist,
         place: None,
+        asked_subject: false,
     }
 }
 

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
 use stumper::desk::outbox;
 use stumper::desk::{
@@ -18,7 +20,7 @@ use stumper::desk::{
 };
 use stumper::engine::{Engine, Handled};
 use stumper::store::Store;
-use stumper::subjects::{RuleFile, Subjects};
+use stumper::subjects::{RuleFile, SCREENING_FOLDER, Subjects};
 
 /// A Monday morning.
 pub const START: &str = "2026-03-02T10:00:00Z";
@@ -32,6 +34,12 @@ const RULES: &[(&str, &str)] = &[
         name = "History"
         strong = ["ottoman", "empire", "medieval", "world war", "suffragette"]
         weak = ["king", "century"]
+        [[terms]]
+        language = "de"
+        strong = ["kaiser", "mittelalter"]
+        [[terms]]
+        language = "es"
+        strong = ["imperio", "edad media"]
         "#,
     ),
     (
@@ -95,6 +103,8 @@ pub struct World {
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
     pub unreachable: BTreeSet<String>,
+    /// The language that people's clients declare.
+    pub declared: Option<String>,
     /// Hold back letters instead of delivering them, as while a network is down.
     pub network_down: bool,
     runtime: tokio::runtime::Runtime,
@@ -106,10 +116,13 @@ impl World {
     }
 
     pub fn with(mut settings: Settings) -> World {
-        let files: Vec<RuleFile> = RULES
+        let mut files: Vec<RuleFile> = RULES
             .iter()
             .map(|(name, text)| RuleFile { name: (*name).to_owned(), text: text.as_bytes().to_vec() })
             .collect();
+        // What is no question is told by the rules as shipped.
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(SCREENING_FOLDER);
+        files.extend(rules_dir::read(&shipped).unwrap());
         let (subjects, faults) = Subjects::compile(&files);
         assert_eq!(faults, [], "the rules of the stories are in order");
         for network in Network::ALL {
@@ -128,6 +141,7 @@ impl World {
             spoke: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            declared: None,
             network_down: false,
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
         }
@@ -181,7 +195,7 @@ impl World {
             text: Confidential::new(text),
             visibility,
             in_reply_to: reply_to.map(Place::post_id),
-            language: None,
+            language: self.declared.clone(),
             seen_at: self.now,
         }
     }
@@ -392,6 +406,21 @@ impl World {
                 "promise 4: {} is forgotten in {:?}",
                 question.code,
                 question.state
+            );
+            // Promise 7, confidential: the rules learn from nothing that was said to fewer than all.
+            let is_private = |(words, visibility): &(String, Visibility)| {
+                *visibility < Visibility::Public && question.text.reveal().contains(words)
+            };
+            assert!(
+                question.teaches().is_none() || !self.said.iter().any(is_private),
+                "promise 7: {} would be learnt from",
+                question.code
+            );
+            // What is held back reaches nobody before the coordinator has seen it.
+            assert!(
+                !question.state.is_held() || question.invitations.is_empty() && question.posts.is_empty(),
+                "{} is held back, and somebody heard of it",
+                question.code
             );
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {

@@ -33,8 +33,15 @@ const VOTES_MIN: u16 = 2;
 const VOTES_BELYING: u16 = 4;
 const VOTES_DECLARED_SHARE: u16 = 4;
 
-/// The languages in which a word is a function word, as a place among such sets. 0: in none.
+/// The languages in which a word is a function word: a place among such sets, and one of the two bits
+/// below. 0: in none.
 pub(in crate::subjects) type Marks = u16;
+
+/// English is among the languages.
+const OF_ENGLISH: u32 = 15;
+
+/// English is not among them.
+const FOREIGN: u32 = 14;
 
 /// A set of languages: a bit for each of [`LANGUAGES`].
 type Set = u64;
@@ -54,7 +61,7 @@ impl Table {
     fn new() -> Table {
         let mut words: HashMap<String, Set> = HashMap::new();
         let mut letters: HashMap<char, Set> = HashMap::new();
-        let (mut cyrillic, mut vietnamese) = (0, 0);
+        let (mut english, mut cyrillic, mut vietnamese) = (0, 0, 0);
         for (place, (code, its_words, its_letters)) in LANGUAGES.iter().enumerate() {
             let own: Set = 1 << place;
             its_words.split_whitespace().for_each(|word| *words.entry(folded(word)).or_default() |= own);
@@ -62,8 +69,10 @@ impl Table {
             if its_letters.chars().any(is_cyrillic) {
                 cyrillic |= own;
             }
-            if *code == "vi" {
-                vietnamese = own;
+            match *code {
+                "en" => english = own,
+                "vi" => vietnamese = own,
+                _ => {}
             }
         }
         let mut sets = vec![0];
@@ -73,7 +82,8 @@ impl Table {
             if known == sets.len() {
                 sets.push(set);
             }
-            marks.insert(word.into(), Marks::try_from(known).expect("there are few function words"));
+            let place = Marks::try_from(known).expect("there are few function words");
+            marks.insert(word.into(), place | 1 << if set & english == 0 { FOREIGN } else { OF_ENGLISH });
         }
         Table { sets, words: marks, letters, cyrillic, vietnamese }
     }
@@ -96,15 +106,76 @@ pub(in crate::subjects) fn marks_of(folded: &str) -> Marks {
     words.get(folded).or_else(clinging).copied().unwrap_or_default()
 }
 
-/// Whether a folded word is a function word of a language.
-pub(in crate::subjects) fn is_function_word(folded: &str, language: Language) -> bool {
-    let set = TABLE.sets.get(usize::from(marks_of(folded))).copied().unwrap_or_default();
-    place_of(language).is_some_and(|place| set & (1 << place) != 0)
+fn set_of(marks: Marks) -> Set {
+    let place = marks & !(1 << OF_ENGLISH | 1 << FOREIGN);
+    TABLE.sets.get(usize::from(place)).copied().unwrap_or_default()
 }
 
-/// The votes of one text. Meant to be counted again and again.
+/// Whether a folded word is a function word of a language.
+pub(in crate::subjects) fn is_function_word(folded: &str, language: Language) -> bool {
+    place_of(language).is_some_and(|place| set_of(marks_of(folded)) & (1 << place) != 0)
+}
+
+/// What the words of a text show at once, counted while they are looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::subjects) struct Glance {
+    /// Function words of English, whether or not of others too.
+    english: u16,
+    /// Function words of other languages only.
+    foreign: u16,
+    /// The length of all words.
+    bytes: usize,
+}
+
+impl Glance {
+    /// Takes in a word, given with its marks and its length.
+    pub(in crate::subjects) fn at(&mut self, marks: Marks, bytes: usize) {
+        // A text of the length that is read has fewer words than this can count.
+        self.english += marks >> OF_ENGLISH;
+        self.foreign += marks >> FOREIGN & 1;
+        self.bytes += bytes;
+    }
+
+    /// Whether no other language can lead: each has at most the votes of English, those of foreign
+    /// words, and one for each of so many foreign letters.
+    fn is_english_or_nothing(self, letters: usize) -> bool {
+        let foreign = usize::from(self.foreign) + letters;
+        foreign == 0 || (foreign < usize::from(VOTES_MIN) && VOTES_MIN <= self.english)
+    }
+}
+
+/// The language of a text that declares one or none, and has words with these marks: the declared one,
+/// unless it is surely another; without one, the one that the votes go to.
+///
+/// Many clients declare the language of the device in every post. So a text of many small words of one
+/// language and next to none of the declared one is believed, and not its client.
+pub(in crate::subjects) fn language_of(
+    text: &str,
+    is_plain: bool,
+    glance: Glance,
+    words: impl Iterator<Item = Marks>,
+    declared: Option<Language>,
+) -> Option<Language> {
+    let may_be_english = declared.is_none_or(|declared| declared == Language::ENGLISH);
+    let foreign = |c: &char| !c.is_ascii() && (c.is_alphabetic() || is_opening(*c));
+    let letters =
+        || if is_plain { 0 } else { text.chars().filter(foreign).take(usize::from(VOTES_MIN)).count() };
+    // Most questions are plainly English, and no votes need be counted.
+    if may_be_english && glance.is_english_or_nothing(letters()) {
+        let is_told = 0 < glance.english && LETTERS_MIN <= glance.bytes;
+        return if is_told { Some(Language::ENGLISH) } else { declared };
+    }
+    let votes = Votes::of(text, glance, words);
+    match (declared, votes.leader()) {
+        (Some(declared), Some(leader)) if votes.belie(declared, leader) => Some(leader.language),
+        (Some(declared), _) => Some(declared),
+        (None, leader) => leader.map(|leader| leader.language),
+    }
+}
+
+/// The votes of one text.
 #[derive(Clone, Debug)]
-pub(in crate::subjects) struct Votes {
+struct Votes {
     /// One count for each of [`LANGUAGES`].
     counts: [u16; Set::BITS as usize],
     /// The languages that have any.
@@ -122,36 +193,18 @@ struct Leader {
 }
 
 impl Votes {
-    pub(in crate::subjects) fn new() -> Votes {
-        Votes { counts: [0; Set::BITS as usize], seen: 0, letters: 0, script: None }
-    }
-
-    /// Counts the votes of a text, given with the marks of its words.
-    pub(in crate::subjects) fn count(&mut self, text: &str, words: impl Iterator<Item = Marks>) {
-        *self = Votes::new();
+    fn of(text: &str, glance: Glance, words: impl Iterator<Item = Marks>) -> Votes {
+        let mut votes = Votes { counts: [0; Set::BITS as usize], seen: 0, letters: 0, script: None };
         for marks in words.filter(|marks| *marks != 0) {
-            self.add(TABLE.sets.get(usize::from(marks)).copied().unwrap_or_default(), 1);
+            votes.add(set_of(marks), 1);
         }
         let text = text.get(..text.floor_char_boundary(LETTERS_BYTES_MAX)).unwrap_or_default();
         if text.is_ascii() {
-            self.letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
+            votes.letters = glance.bytes;
         } else {
-            self.count_letters(text);
+            votes.count_letters(text);
         }
-    }
-
-    /// The language of the text: the declared one, unless it is surely another; without one, the one
-    /// that the votes go to.
-    ///
-    /// Many clients declare the language of the device in every post. So a text of many small words of
-    /// one language and next to none of the declared one is believed, and not its client.
-    pub(in crate::subjects) fn language(&self, declared: Option<Language>) -> Option<Language> {
-        let leader = self.leader();
-        match (declared, leader) {
-            (Some(declared), Some(leader)) if self.belie(declared, leader) => Some(leader.language),
-            (Some(declared), _) => Some(declared),
-            (None, leader) => leader.map(|leader| leader.language),
-        }
+        votes
     }
 
     fn add(&mut self, set: Set, votes: u16) {
@@ -169,7 +222,7 @@ impl Votes {
         let mut scripts: Vec<(Language, usize)> = Vec::new();
         let mut met: Vec<char> = Vec::new();
         let mut cyrillic = 0;
-        for c in text.chars().filter(|c| c.is_alphabetic() || matches!(c, '¿' | '¡')) {
+        for c in text.chars().filter(|c| c.is_alphabetic() || is_opening(*c)) {
             let Some(language) = language_of_script(c) else {
                 self.letters += 1;
                 cyrillic += usize::from(is_cyrillic(c));
@@ -213,7 +266,8 @@ impl Votes {
         self.script = first.filter(|language| self.letters <= 2 * of(*language));
     }
 
-    /// The language most votes go to. Of two with the same, the first in the list.
+    /// The language most votes go to; of two with the same, the first in the list. Where no other
+    /// leads clearly, English with enough votes does.
     fn leader(&self) -> Option<Leader> {
         if self.letters < LETTERS_MIN {
             return None;
@@ -233,17 +287,18 @@ impl Votes {
                 leader = Some(Leader { language: Language(code), votes: *votes });
             }
         }
-        let english = self.of(Language::ENGLISH).unwrap_or_default();
-        let is_clear = |leader: &Leader| {
+        let english = self.votes_for(Language::ENGLISH).unwrap_or_default();
+        let leads = |leader: &Leader| {
             leader.language == Language::ENGLISH
                 || (VOTES_MIN <= leader.votes && (english == 0 || english + VOTES_MIN <= leader.votes))
         };
-        leader.filter(is_clear)
+        let instead = Leader { language: Language::ENGLISH, votes: english };
+        leader.filter(leads).or_else(|| (VOTES_MIN <= english).then_some(instead))
     }
 
     /// Whether a text that declares a language is surely in the leader's.
     fn belie(&self, declared: Language, leader: Leader) -> bool {
-        let votes = match self.of(declared) {
+        let votes = match self.votes_for(declared) {
             Some(votes) => votes,
             // A name of Chinese characters alone may be Japanese.
             None if declared.0 == "ja" && leader.language.0 == "zh" => return false,
@@ -257,13 +312,18 @@ impl Votes {
     }
 
     /// The votes of a language that stands in the list.
-    fn of(&self, language: Language) -> Option<u16> {
+    fn votes_for(&self, language: Language) -> Option<u16> {
         self.counts.get(place_of(language)?).copied()
     }
 }
 
 fn place_of(language: Language) -> Option<usize> {
     LANGUAGES.iter().position(|(code, ..)| *code == language.0)
+}
+
+/// The signs with which Spanish questions and exclamations begin, which tell as much as a letter.
+fn is_opening(c: char) -> bool {
+    matches!(c, '¿' | '¡')
 }
 
 fn is_cyrillic(c: char) -> bool {
@@ -317,17 +377,18 @@ fn language_of_script(c: char) -> Option<Language> {
 mod tests {
     use super::*;
 
-    fn votes_of(text: &str) -> Votes {
-        let words = Words::of(text);
-        let mut votes = Votes::new();
-        votes.count(text, words.words().iter().map(|word| marks_of(words.folded(word))));
-        votes
-    }
-
     /// Checks the language of a text that declares none or one.
     #[track_caller]
     fn check(name: &str, declared: &str, text: &str, expected: &str) {
-        let language = votes_of(text).language(Language::parse(declared));
+        let words = Words::of(text);
+        let marks = words.words().iter().map(|word| marks_of(words.folded(word)));
+        let mut glance = Glance::default();
+        words
+            .words()
+            .iter()
+            .zip(marks.clone())
+            .for_each(|(word, marks)| glance.at(marks, word.end - word.start));
+        let language = language_of(text, words.are_plain(), glance, marks, Language::parse(declared));
         assert_eq!(language.map_or("-", Language::code), expected, "{name}");
     }
 
@@ -401,12 +462,14 @@ mod tests {
         for (place, (code, words, _)) in LANGUAGES.iter().enumerate() {
             assert_eq!(Language::parse(code).map(Language::code), Some(*code), "{code}");
             assert_eq!(place_of(Language(code)), Some(place), "{code} stands here twice");
+            assert_eq!(Language(code).name().and_then(Language::named), Some(Language(code)), "{code}");
             for word in words.split_whitespace() {
                 assert!(is_function_word(&folded(word), Language(code)), "{code}: {word}");
             }
         }
         for code in HAS_OWN_SCRIPT {
             assert_eq!(Language::parse(code).map(Language::code), Some(*code));
+            assert_eq!(Language(code).name().and_then(Language::named), Some(Language(code)), "{code}");
             assert_eq!(place_of(Language(code)), None, "{code} has no need of votes");
         }
         let named: std::collections::BTreeSet<&str> =

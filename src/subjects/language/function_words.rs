@@ -13,7 +13,7 @@ pub(super) const LANGUAGES: &[(&str, &str, &str)] = &[
         not but if what which who whom whose when where why how do does did doing done can could should would will \
         shall may might must have has had having there their they them he she his her him you your we our us my me \
         any some all more most than then into about between during after before over under out up also only such \
-        other because while no yes both each same using used without within through against i'm i've it's what's \
+        other because while no yes both each same using used without within through against so am get need go make take made want see come just too very own way here now please i'm i've it's what's \
         don't doesn't isn't can't didn't that's there's who's how's i'd wasn't won't aren't", ""),
     ("de", "der die das dem den des ein eine einen einem einer eines und oder aber ist sind war waren wird werden \
         wurde wurden worden hat haben hatte hatten nicht kein keine keinen mit von vom zu zum zur im in am an auf \
