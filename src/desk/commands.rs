@@ -39,6 +39,8 @@ pub enum Speaker {
     Patron,
     /// Replies about a question they were invited to.
     Invited,
+    /// Has been asked something, but speaks to the desk without replying to it.
+    Asked,
     /// Speaks to the desk about nothing in particular.
     Anyone,
 }
@@ -185,13 +187,14 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     if let Some(said) = with_arguments(text, &words, speaker, subjects) {
         return said;
     }
-    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "pass") {
+    let was_asked = matches!(speaker, Speaker::Invited | Speaker::Asked);
+    if was_asked && is_short_word_with_comment(text, &words, "pass") {
         return Said::Pass;
     }
-    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "claim") {
+    if was_asked && is_short_word_with_comment(text, &words, "claim") {
         return Said::Claim;
     }
-    if speaker != Speaker::Anyone || asks(text) {
+    if matches!(speaker, Speaker::Patron | Speaker::Invited) || asks(text) {
         return Said::Words;
     }
     if words.len() <= 3 && words.iter().all(|word| GREETINGS.contains(&word.as_str())) {
@@ -208,7 +211,7 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
 }
 
 /// Whether a text has a question mark, of whatever script.
-fn asks(text: &str) -> bool {
+pub fn asks(text: &str) -> bool {
     text.contains(['?', '？', '؟', '՞', '፧', '⁇'])
 }
 
@@ -250,7 +253,7 @@ fn is_thanks(text: &str, words: &[String], speaker: Speaker) -> bool {
     match speaker {
         Speaker::Patron => short && (first || words.iter().any(thanks)),
         Speaker::Invited => short && first && words.len() <= 5,
-        Speaker::Anyone => short && first && words.len() <= 6,
+        Speaker::Asked | Speaker::Anyone => short && first && words.len() <= 6,
     }
 }
 
@@ -266,6 +269,7 @@ fn is_short_word_with_comment(text: &str, words: &[String], command: &str) -> bo
 fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Said> {
     let (first, rest) = split_first_word(text);
     let could_be_sentence = asks(text) || words.len() > COMMAND_WORDS_MAX;
+    let was_asked = matches!(speaker, Speaker::Invited | Speaker::Asked);
     match first.as_str() {
         "join" => join(rest, could_be_sentence, subjects),
         "hours" => {
@@ -282,8 +286,11 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
         "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
         "ask" if speaker == Speaker::Invited => Some(ask(rest)),
-        "also" if speaker == Speaker::Invited && text_has_colon_after(text, "also") => Some(also(rest)),
+        // Without a reply the words could be a question of their own, so the sign must be there.
+        "ask" if speaker == Speaker::Asked && text_has_colon_after(text, "ask") => Some(ask(rest)),
+        "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
+        "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
         _ => None,
     }
 }
@@ -349,8 +356,10 @@ fn languages(rest: &str) -> Option<Said> {
         ("deutsch", "de"),
         ("french", "fr"),
         ("francais", "fr"),
+        ("français", "fr"),
         ("spanish", "es"),
         ("espanol", "es"),
+        ("español", "es"),
         ("italian", "it"),
         ("portuguese", "pt"),
         ("dutch", "nl"),
@@ -512,6 +521,7 @@ mod tests {
             ("join everything", Join(ids(&["general"]))),
             ("languages en, de", Languages(vec!["en".into(), "de".into()])),
             ("Languages: German and English", Languages(vec!["de".into(), "en".into()])),
+            ("languages Español, français", Languages(vec!["es".into(), "fr".into()])),
             ("limit 2", Limit(2)),
             ("Limit: 2.", Limit(2)),
             ("pause", Pause(None)),
@@ -578,6 +588,24 @@ mod tests {
     }
 
     #[test]
+    fn librarians_who_do_not_reply_may_be_asking_something_themselves() {
+        use Said::*;
+        for (text, expected) in [
+            ("claim", Claim),
+            ("pass, sorry", Pass),
+            ("ask: which county?", Ask("which county?".into())),
+            ("Ask Jeeves: what became of it?", Words),
+            ("also: see volume 2", Also("see volume 2".into())),
+            ("refer to law", ReferToSubject(SubjectId::new("law"))),
+            ("refer to @otto", ReferToPerson("otto".into())),
+            ("Refer me to a good book on bees please", Words),
+            ("The answer is in volume two", Words),
+        ] {
+            check(Speaker::Asked, text, expected);
+        }
+    }
+
+    #[test]
     fn below_their_question_patrons_add_to_it_or_give_thanks() {
         use Said::*;
         for (text, expected) in [
@@ -634,7 +662,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn reading_never_fails(text in "\\PC{0,80}", word in proptest::sample::select(vec!["join ", "hours ", "refer to ", "ask:", "also:", "pause ", ""])) {
-            for speaker in [Speaker::Patron, Speaker::Invited, Speaker::Anyone] {
+            for speaker in [Speaker::Patron, Speaker::Invited, Speaker::Asked, Speaker::Anyone] {
                 read(&format!("{word}{text}"), speaker, &Subjects::default());
             }
         }
