@@ -54,7 +54,8 @@ pub fn why_subject(subject: &str, terms: &[String]) -> String {
     if terms.is_empty() {
         return format!("You're asked because you joined {subject}.");
     }
-    let terms: Vec<String> = terms.iter().take(3).map(|term| format!("“{term}”")).collect();
+    let terms: Vec<String> =
+        terms.iter().take(3).map(|term| format!("“{}”", term.trim_end_matches('*'))).collect();
     format!("You're asked because you joined {subject}; the question has {}.", terms.join(", "))
 }
 
