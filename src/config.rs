@@ -183,6 +183,10 @@ fn read_text(path: &Path) -> Result<String, (String, Option<String>)> {
                 "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper";
             return ("there is no such file".to_owned(), Some(hint.to_owned()));
         }
+        if error.kind() == std::io::ErrorKind::IsADirectory {
+            let hint = "name the file in it, such as `--config FOLDER/bot.toml`";
+            return ("this is a folder, not a file".to_owned(), Some(hint.to_owned()));
+        }
         let hint = "let the user that runs Stumper read it, for example with `chmod u+r`";
         (format!("the file cannot be read: {}", error.kind()), Some(hint.to_owned()))
     };

@@ -260,6 +260,28 @@ fn an_unreadable_configuration() {
 }
 
 #[test]
+fn folders_and_files_in_each_others_place() {
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.told(&["run", "--config", "rules"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: this is a folder, not a file
+    --> rules
+     = hint: name the file in it, such as `--config FOLDER/bot.toml`
+    ");
+    folder.write("data", "");
+    insta::assert_snapshot!(folder.told(&["run"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the data folder data cannot be made: a file has its name
+
+    hint: set `data` in `[desk]` of `bot.toml` to a folder this user may write to
+    ");
+}
+
+#[test]
 fn no_rules() {
     let folder = Folder::new();
     fs::remove_dir_all(folder.path("rules")).unwrap();
