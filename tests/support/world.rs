@@ -318,6 +318,8 @@ impl World {
                     letter: letter.clone(),
                 };
                 self.audiences.insert(place.post_id(), *visibility);
+                self.check_addressee(&posted);
+                self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
                 self.posted.push(posted);
                 self.made += 1;
@@ -410,7 +412,6 @@ impl World {
                     "promise 1: {words:?} became more visible"
                 );
             }
-            self.check_addressee(posted);
         }
         // Promise 3, once: no letter is on the network twice.
         let letters: BTreeSet<_> = self.posted.iter().map(|posted| &posted.letter.id).collect();
@@ -456,6 +457,27 @@ impl World {
             posted.text.match_indices('@').map(|(at, _)| at).filter(|at| begins(*at)).collect();
         let own: Vec<usize> = mentions.iter().map(|mention| mention.start).collect();
         assert_eq!(called, own, "promise 2: an @ was not made harmless");
+    }
+
+    /// What the desk says to a patron in its own words names nobody: who was asked is their own business
+    /// until they answer.
+    fn check_names(&self, posted: &Posted) {
+        let is_own_words = matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice);
+        let code = posted.letter.about.as_ref().filter(|_| is_own_words);
+        let Some(question) = code.and_then(|code| self.engine.store().question(code).unwrap()) else {
+            return;
+        };
+        if question.patron.id != posted.letter.to.id {
+            return;
+        }
+        let words =
+            posted.text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
+        let named = |word: &str| question.invitations.iter().any(|asked| asked.librarian.handle == word);
+        assert!(
+            !words.map(str::to_lowercase).any(|word| named(&word)),
+            "{} learns who was asked",
+            posted.letter.to.handle
+        );
     }
 
     /// How many posts the desk has made to people after they said `stop`, the farewell not counted.
