@@ -103,11 +103,18 @@ impl Home {
     }
 }
 
+impl Drop for Life {
+    /// A test that fails leaves no desk behind.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 impl Life {
     /// SIGKILL: nothing is finished, nothing is flushed.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        drop(self);
     }
 
     /// SIGTERM: the desk finishes what it has in hand.
