@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::desk::Settings;
+use crate::desk::commands::hours;
 use crate::fault::{Fault, Severity};
 
 mod duration;
@@ -42,7 +43,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Every section and its keys, in the order of the shipped file. What is not here is unknown.
 const KEYS: &[(&str, &[&str])] = &[
-    ("desk", &["name", "contact", "language", "rules", "data"]),
+    ("desk", &["name", "contact", "language", "time_zone", "rules", "data"]),
     (
         "routing",
         &[
@@ -60,7 +61,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
-    ("network.bluesky", &["enabled", "service", "identifier", "password_env", "password_file"]),
+    ("network.bluesky", &["enabled", "service", "identifier", "poll", "password_env", "password_file"]),
 ];
 
 /// Everything the desk needs to know to run.
@@ -182,6 +183,10 @@ fn read_text(path: &Path) -> Result<String, (String, Option<String>)> {
                 "name the right one with `--config FILE`, or copy the `bot.toml` that ships with Stumper";
             return ("there is no such file".to_owned(), Some(hint.to_owned()));
         }
+        if error.kind() == std::io::ErrorKind::IsADirectory {
+            let hint = "name the file in it, such as `--config FOLDER/bot.toml`";
+            return ("this is a folder, not a file".to_owned(), Some(hint.to_owned()));
+        }
         let hint = "let the user that runs Stumper read it, for example with `chmod u+r`";
         (format!("the file cannot be read: {}", error.kind()), Some(hint.to_owned()))
     };
@@ -249,6 +254,16 @@ fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faul
         }
         settings.language = language;
     }
+    if let Some((name, span)) = section.text("time_zone", faults) {
+        match hours::zone_named(&name) {
+            Some(zone) => settings.time_zone = zone,
+            None => faults.add(
+                Some(span),
+                "there is no such time zone",
+                "write one such as `Europe/Berlin`, `America/New_York` or `UTC`",
+            ),
+        }
+    }
     let mut folder = |key: &'static str, default: &str, faults: &mut Faults| match section.text(key, faults) {
         Some((path, span)) if path.trim().is_empty() => {
             faults.add(Some(span), "this folder has no name", &format!("write one such as \"{default}\""));
@@ -266,7 +281,7 @@ fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faul
 const NAME_CHARS_MAX: usize = 60;
 
 /// Whether this looks like a BCP 47 tag: a language of two or three letters, then subtags.
-fn is_language_tag(tag: &str) -> bool {
+pub(crate) fn is_language_tag(tag: &str) -> bool {
     let mut parts = tag.split('-');
     let language = parts.next().unwrap_or_default();
     (2..=3).contains(&language.len())

@@ -437,7 +437,7 @@ async fn a_private_question_stays_off_bluesky_and_a_public_one_is_answered_acros
 
     let question = desk.asked(&ann, "How long does copyright in a photograph last?").await;
     let public = found(&sandbox, "lexi", "copyright in a photograph").await;
-    say(&sandbox, "lexi", "Seventy years from the author's death.", Visibility::Public, Some(public)).await;
+    say(&sandbox, "lexi", "Seventy years from the author's death.", Visibility::Unlisted, Some(public)).await;
     let answer = ann.sees(&question, "Seventy years").await;
     assert!(answer.text.contains("a librarian") && !answer.text.contains("lexi"), "handles do not cross");
     desk.settles().await;

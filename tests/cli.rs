@@ -162,6 +162,13 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// Ends the desk as Ctrl-C does.
+    fn interrupt(mut self) -> Option<i32> {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
     /// Posts on the sandbox and answers the post's id.
     fn say(&self, who: &str, text: &str, visibility: &str, in_reply_to: Option<&str>) -> String {
         let body = serde_json::json!({
@@ -289,6 +296,28 @@ fn an_unreadable_configuration() {
     error: the file is not UTF-8 text
     --> bot.toml
      = hint: save it as UTF-8
+    ");
+}
+
+#[test]
+fn folders_and_files_in_each_others_place() {
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.told(&["run", "--config", "rules"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: this is a folder, not a file
+    --> rules
+     = hint: name the file in it, such as `--config FOLDER/bot.toml`
+    ");
+    folder.write("data", "");
+    insta::assert_snapshot!(folder.told(&["run"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the data folder data cannot be made: a file has its name
+
+    hint: set `data` in `[desk]` of `bot.toml` to a folder this user may write to
     ");
 }
 
@@ -434,6 +463,60 @@ fn check_tells_everything_at_once() {
 }
 
 #[test]
+fn bad_input_rule_files_are_told_together() {
+    let folder = Folder::new();
+    folder.write("rules/arts.toml", "id = \"history\"\nname = \"Arts\"\nstrong = [\"painting\"]\n");
+    folder.write("rules/a.toml", "id = \"a\"\nname = \"A\"\nparent = \"b\"\nstrong = [\"aa\"]\n");
+    folder.write("rules/b.toml", "id = \"b\"\nname = \"B\"\nparent = \"a\"\nstrong = [\"bb\"]\n");
+    fs::write(folder.path("rules/latin.toml"), b"id = \"latin\"\nname = \"Caf\xe9\"\n").unwrap();
+    fs::write(folder.path("rules/huge.toml"), "# much too much\n".repeat(660_000)).unwrap();
+    assert!(fs::metadata(folder.path("rules/huge.toml")).unwrap().len() > 10_000_000);
+    insta::assert_snapshot!(folder.told(&["check"]), @r#"
+    exit: 1
+    --- stdout
+    error: this subject is its own parent, directly or in a circle
+     --> rules/a.toml:3:10
+      |
+    3 | parent = "b"
+      |          ^^^
+      |
+      = hint: take out one of the parents in the circle
+
+    error: the id is not the file's name
+     --> rules/arts.toml:1:6
+      |
+    1 | id = "history"
+      |      ^^^^^^^^^
+      |
+      = hint: write `id = "arts"`, or rename the file
+
+    error: this subject is its own parent, directly or in a circle
+     --> rules/b.toml:3:10
+      |
+    3 | parent = "a"
+      |          ^^^
+      |
+      = hint: take out one of the parents in the circle
+
+    error: this file is larger than 1 MiB and was not read
+    --> rules/huge.toml
+     = hint: split the subject, or keep the terms that matter
+
+    error: from here on the file is not UTF-8 text
+     --> rules/latin.toml:2:12
+      |
+    2 | name = "Caf
+      |            ^
+      |
+      = hint: save it as UTF-8
+
+    --- stderr
+    5 to mend
+    "#);
+    assert_eq!(folder.told(&["run"]).lines().next(), Some("exit: 1"), "and with them the desk does not open");
+}
+
+#[test]
 fn stopped_by_a_service_manager() {
     let folder = Folder::new();
     let desk = folder.start();
@@ -445,6 +528,93 @@ fn stopped_by_a_service_manager() {
     assert!(!folder.path("data/control.json").exists());
     // All is left so that the next start finds it.
     assert_eq!(folder.start().terminate().0, Some(0));
+}
+
+#[test]
+fn stopped_by_ctrl_c() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    desk.say("nina", "@desk join history", "direct", None);
+    folder.wait_for(&["librarians", "list"], |list| list.contains("can be asked"));
+    assert_eq!(desk.interrupt(), Some(0));
+    assert!(!folder.path("data/control.json").exists());
+    assert!(folder.data(&["librarians", "list"]).contains("can be asked"), "nothing was lost");
+}
+
+#[test]
+fn the_coordinator_steps_in() {
+    let folder = Folder::new();
+    let desk = folder.start();
+    for who in ["nina", "otto"] {
+        desk.say(who, "@desk join history", "direct", None);
+        folder.wait_for(&["librarians", "list"], |list| list.contains(&format!("sandbox:{who}")));
+    }
+    folder.data(&["librarians", "pause", "otto", "--for", "3d"]);
+    assert!(folder.data(&["librarians", "list"]).contains("paused until"));
+    desk.say("pat", "@desk Which battle ended the norman conquest?", "public", None);
+    let listed = folder.wait_for(&["questions", "list", "--json"], |list| list.contains("\"asked\":1"));
+    let question: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    let code = question["code"].as_str().unwrap();
+
+    insta::assert_snapshot!(folder.told(&["librarians", "pause", "otto", "--resume"]), @r"
+    exit: 0
+    --- stdout
+    --- stderr
+    they are asked again
+    ");
+    insta::assert_snapshot!(folder.told(&["questions", "reassign", code, "otto"]), @r"
+    exit: 0
+    --- stdout
+    --- stderr
+    the question is offered to them
+    ");
+    insta::assert_snapshot!(folder.told(&["questions", "reassign", code, "zoe"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: nobody on the roster has this name
+
+    hint: see `stumper librarians list`
+    ");
+    let exported: serde_json::Value =
+        serde_json::from_str(&folder.data(&["questions", "export", code])).unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&folder.data(&["questions", "show", code, "--json"])).unwrap();
+    assert_eq!(exported["question"], shown["question"]);
+    assert_eq!(exported["question"]["text"], "Which battle ended the norman conquest?");
+    assert_eq!(exported["question"]["invitations"].as_array().unwrap().len(), 2);
+
+    insta::assert_snapshot!(folder.told(&["questions", "close", code]), @r"
+    exit: 0
+    --- stdout
+    --- stderr
+    the question is closed; a patron without an answer is told
+    ");
+    insta::assert_snapshot!(folder.told(&["questions", "close", code]).replace(code, "CODE"), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the question CODE is withdrawn already
+
+    hint: see its history with `stumper questions show CODE`
+    ");
+    let told =
+        std::iter::repeat_with(|| desk.post_with("pat", "coordinator has closed")).take(ASK_AGAIN_MAX * 10);
+    assert!(told.flatten().next().is_some(), "the patron is told");
+    assert_eq!(folder.data(&["questions", "list", "--json"]), "");
+}
+
+#[test]
+fn completions_are_scripts_that_shells_can_read() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = folder.data(&["completions", shell]);
+        assert!(script.contains("stumper") && script.contains("librarians"), "{shell}");
+    }
+    folder.write("stumper.bash", &folder.data(&["completions", "bash"]));
+    let read = Command::new("bash").arg("-n").arg(folder.path("stumper.bash")).status().unwrap();
+    assert!(read.success());
+    assert_eq!(folder.told(&["completions", "tcsh"]).lines().next(), Some("exit: 1"));
 }
 
 #[test]
@@ -865,6 +1035,38 @@ fn nothing_lost_a_roster_can_be_moved_with_the_time_of_opting_in() {
 
     hint: see what `stumper librarians export` writes for the fields and their form
     ");
+}
+
+#[test]
+fn bad_input_a_roster_says_what_the_desk_could_not_use() {
+    const ENTRY: &str = r#"
+[[librarian]]
+account = "sandbox:zoe"
+handle = "zoe"
+subjects = ["history"]
+languages = ["en"]
+limit = 3
+[[librarian.hours]]
+from = "18:00:00"
+until = "22:00:00"
+zone = "Europe/Berlin"
+days = [1]
+"#;
+    let folder = Folder::new();
+    let rows = [
+        ("Berlin", "Berlin", None),
+        ("Berlin", "Atlantis", Some("hours in the time zone `Europe/Atlantis`, which is not known")),
+        ("[1]", "[8]", Some("hours on a day that is not known")),
+        ("limit = 3", "limit = 0", Some("a limit out of range")),
+        ("\"en\"", "\"klingon\"", Some("a language that is no language tag")),
+    ];
+    for (good, bad, wanted) in rows {
+        folder.write("roster.toml", &ENTRY.replace(good, bad));
+        let told = folder.told(&["librarians", "import", "roster.toml"]);
+        let error = told.lines().find_map(|line| line.strip_prefix("error: "));
+        let wanted = wanted.map(|what| format!("the entry of sandbox:zoe has {what}; nobody was added"));
+        assert_eq!(error.map(str::to_owned), wanted, "{told}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use stumper::cli::render::{self, Colour, Lines};
 use stumper::config::{self, Password, secrets};
 use stumper::desk::Settings;
+use stumper::desk::commands::hours::zone_named;
 
 /// What is said about a file, a fault a line: place, what is wrong, what to do.
 fn said(text: &str) -> String {
@@ -59,6 +60,7 @@ fn settings_arrive_where_they_belong() {
         name = "Ask Anna"
         contact = "desk@library.example"
         language = "pt-BR"
+        time_zone = "America/Sao_Paulo"
         [routing]
         invite_at_once = 4
         ask_next_after = "90s"
@@ -75,6 +77,7 @@ fn settings_arrive_where_they_belong() {
         name: "Ask Anna".to_owned(),
         contact: Some("desk@library.example".to_owned()),
         language: "pt-BR".to_owned(),
+        time_zone: zone_named("America/Sao_Paulo").unwrap(),
         invite_at_once: 4,
         ask_next_after: SignedDuration::from_secs(90),
         give_up_after: SignedDuration::from_hours(168),
@@ -158,6 +161,14 @@ fn wrong_values() {
     3:9 this folder has no name
       hint: write one such as "rules"
     "#);
+    insta::assert_snapshot!(with("[desk]\ntime_zone = \"Europe/Atlantis\""), @r"
+    2:13 there is no such time zone
+      hint: write one such as `Europe/Berlin`, `America/New_York` or `UTC`
+    ");
+    insta::assert_snapshot!(with("[desk]\ntime_zone = 1"), @r#"
+    2:13 a text belongs here
+      hint: write `time_zone = "…"`, with the quotes
+    "#);
     insta::assert_snapshot!(with("[web]\nlisten = \"7365\""), @r#"
     2:10 this is not an address with a port
       hint: write one such as "127.0.0.1:7365" or "[::1]:7365"
@@ -180,13 +191,19 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[desk]\nkeep-for = \"1h\"\nkeep_for = \"1h\""), @r"
     2:1 there is no such key in `[desk]`
-      hint: the keys here are `name`, `contact`, `language`, `rules`, `data`
+      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `rules`, `data`
     3:1 there is no such key in `[desk]`
       hint: it belongs in the section `[privacy]`
     ");
+    insta::assert_snapshot!(said("[network.bluesky]\nidentifer = \"a\"\npolls = \"1s\"\n[network.sandbox]\nenabled = true"), @r"
+    2:1 there is no such key in `[network.bluesky]`
+      hint: did you mean `identifier`?
+    3:1 there is no such key in `[network.bluesky]`
+      hint: did you mean `poll`?
+    ");
     insta::assert_snapshot!(with("[desk]\ncolour = \"red\""), @r"
     2:1 there is no such key in `[desk]`
-      hint: the keys here are `name`, `contact`, `language`, `rules`, `data`
+      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `rules`, `data`
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section

@@ -72,6 +72,17 @@ impl Home {
         self.folder.path().join("data").join(name)
     }
 
+    /// How many letters the running desk has still to send, by its own account.
+    fn letters_on_their_way(&self) -> usize {
+        let mut export = Command::new(env!("CARGO_BIN_EXE_stumper"));
+        let export = export.args(["store", "export"]).current_dir(self.folder.path()).output().unwrap();
+        assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+        let rows = export.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let rows = rows.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        let is_settled = |row: &Value| row["delivery"]["is"] == "sent" || row["delivery"]["is"] == "refused";
+        rows.filter(|row| row["row"] == "letter" && !is_settled(row)).count()
+    }
+
     fn start(&self) -> Life {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stumper"))
             .current_dir(self.folder.path())
@@ -92,11 +103,18 @@ impl Home {
     }
 }
 
+impl Drop for Life {
+    /// A test that fails leaves no desk behind.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 impl Life {
     /// SIGKILL: nothing is finished, nothing is flushed.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        drop(self);
     }
 
     /// SIGTERM: the desk finishes what it has in hand.
@@ -223,18 +241,17 @@ async fn settled(home: &Home, people: &People) {
     eventually("everything that was acknowledged has had its effect", || async {
         let text = fs::read_to_string(&file).unwrap();
         let acknowledged = people.acknowledged.lock().unwrap();
-        // The file is being written, so its last line may be cut short.
+        // The last line may be on its way into the file.
         let posts = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let acknowledging = posts.filter(|line| {
-            line["post"]["text"].as_str().is_some_and(|text| text.contains("This is question"))
-        });
-        let taken_in: BTreeSet<String> =
-            acknowledging.filter_map(|line| Some(line["post"]["root"].as_u64()?.to_string())).collect();
+        let taken_in: BTreeSet<String> = posts
+            .filter(|line| line["post"]["purpose"] == "acknowledgement")
+            .map(|line| line["post"]["root"].to_string())
+            .collect();
         // An answer stands there twice: as the librarian wrote it, and as the desk brought it.
         let is_brought = |number: &String| text.matches(&format!("the answer to {number}.")).count() > 1;
-        let are_taken_in = acknowledged.questions.values().all(|id| taken_in.contains(id));
-        let is_done = are_taken_in && acknowledged.answers.iter().all(is_brought);
-        is_done.then_some(())
+        let is_done = acknowledged.questions.values().all(|id| taken_in.contains(id))
+            && acknowledged.answers.iter().all(is_brought);
+        (is_done && home.letters_on_their_way() == 0).then_some(())
     })
     .await;
 }

@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use stumper::desk::{Account, Action, Input, Network, Outcome, Place, Post, Settings, Visibility};
+use stumper::subjects::SubjectId;
 use world::{World, account};
 
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
@@ -77,7 +78,7 @@ enum Happening {
         who: usize,
         on: Network,
         words: usize,
-        privately: bool,
+        visibility: Visibility,
         calls: bool,
         reply_to: Option<usize>,
     },
@@ -99,13 +100,18 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let network = prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky)];
+    let visibility = prop_oneof![
+        2 => Just(Visibility::Public),
+        2 => Just(Visibility::Direct),
+        1 => Just(Visibility::Unlisted),
+    ];
     let says =
-        (0..PEOPLE.len(), network, 0..WORDS.len(), any::<bool>(), any::<bool>(), prop::option::of(0..6usize))
-            .prop_map(|(who, on, words, privately, calls, reply_to)| Happening::Says {
+        (0..PEOPLE.len(), network, 0..WORDS.len(), visibility, any::<bool>(), prop::option::of(0..6usize))
+            .prop_map(|(who, on, words, visibility, calls, reply_to)| Happening::Says {
                 who,
                 on,
                 words,
-                privately: privately && on == Network::Sandbox,
+                visibility: if on == Network::Sandbox { visibility } else { Visibility::Public },
                 calls,
                 reply_to,
             });
@@ -180,15 +186,14 @@ impl Town {
 
     fn happens(&mut self, happening: &Happening) {
         match happening {
-            Happening::Says { who, on, words, privately, calls, reply_to } => {
+            Happening::Says { who, on, words, visibility, calls, reply_to } => {
                 let who = account(*on, PEOPLE[*who]);
                 let posted: Vec<Place> =
                     self.world.posted.iter().rev().map(|posted| posted.place.clone()).collect();
                 let place =
                     reply_to.and_then(|at| posted.get(at)).filter(|place| place.network == *on).cloned();
-                let visibility = if *privately { Visibility::Direct } else { Visibility::Public };
                 let text = if *calls { format!("@desk {}", WORDS[*words]) } else { WORDS[*words].to_owned() };
-                self.says(&who, &text, visibility, place.as_ref());
+                self.says(&who, &text, *visibility, place.as_ref());
             }
             Happening::Repeated { which } => {
                 if let Some(post) = self.posts.get(*which % self.posts.len().max(1)).cloned() {
@@ -225,6 +230,14 @@ impl Town {
             (1, Some(code)) => Action::ReassignQuestion { code, to: account.id },
             (4, Some(code)) => Action::ReleaseQuestion { code },
             (2, _) => Action::RemoveLibrarian { account: account.id },
+            (3, _) => Action::AddLibrarian {
+                account,
+                subjects: vec![SubjectId::new("history"), SubjectId::general()],
+                hours: Vec::new(),
+                languages: Vec::new(),
+                limit: None,
+                opted_in_at: None,
+            },
             _ => Action::PauseLibrarian { account: account.id, until: None },
         };
         self.world.coordinator(action);
@@ -280,6 +293,13 @@ proptest! {
         };
         // One input can make two posts to its author, so the cap can be passed by one.
         prop_assert!(to("bob") <= 9, "promise 6: {} posts to one account in an hour", to("bob"));
+        for question in town.world.questions() {
+            let about = |posted: &&world::Posted| posted.letter.about.as_ref() == Some(&question.code);
+            let count = town.world.posted.iter().filter(about).count();
+            // A question that is withdrawn is told to everybody who was asked, whatever the cap.
+            let cap = 12 + 2 + question.invitations.len();
+            prop_assert!(count <= cap, "promise 6: {} posts about one question in an hour", count);
+        }
         prop_assert_eq!(to("loop.bot"), 0, "promise 6: a bot was answered");
     }
 }

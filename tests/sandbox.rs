@@ -777,6 +777,9 @@ async fn requests_that_are_not_carried_out_say_why() {
         ("5 MB", with("text", "x".repeat(5_000_000).into()), 413, "This post is too long."),
         ("unknown visibility", with("visibility", "followers".into()), 400, "This is not a post"),
         ("unknown field", with("purpose", "answer".into()), 400, "This is not a post"),
+        ("a missing field", serde_json::json!({"as": "ann", "text": "hello"}), 400, "This is not a post"),
+        ("a number for a text", with("text", 5.into()), 400, "This is not a post"),
+        ("nobody's name", with("as", serde_json::Value::Null), 400, "This is not a post"),
         ("no post", "hello".into(), 400, "This is not a post"),
         ("an unknown parent", with("in_reply_to", "12x".into()), 404, "The post you reply to does not exist"),
         ("a wrong addressee", with("to", serde_json::json!(["a b"])), 400, "One of those you send this to"),
@@ -789,8 +792,24 @@ async fn requests_that_are_not_carried_out_say_why() {
         assert_eq!(status, wanted, "{name}: {told}");
         assert!(told.contains(why), "{name}: {told}");
     }
-    let post = site.browser.post(format!("{}/sandbox/posts", site.address));
-    assert_eq!(answer(post.body(good.to_string())).await.0, 415, "a form of another page");
+    let post = || site.browser.post(format!("{}/sandbox/posts", site.address));
+    assert_eq!(answer(post().body(good.to_string())).await.0, 415, "a form of another page");
+    let whole = good.to_string();
+    let raw = [
+        (
+            "breaks off",
+            whole.split_at(whole.len() / 2).0.as_bytes(),
+            "This is not a post, from column 24 of line 1.",
+        ),
+        ("no text at all", b"", "This is not a post, from column 0 of line 1."),
+        ("HTML", b"<html>Hi</html>", "This is not a post, from column 1 of line 1."),
+        ("bytes", &[0xff, 0xfe, 0x00], "This is not a post, from column 1 of line 1."),
+        ("a field twice", br#"{"as":"ann","as":"ben"}"#, "This is not a post, from column 16 of line 1."),
+    ];
+    for (name, body, why) in raw {
+        let sent = post().header("content-type", "application/json").body(body.to_owned());
+        assert_eq!(answer(sent).await, (400, format!("{{\"error\":\"{why}\"}}")), "{name}");
+    }
     for path in ["/sandbox/thread/7?as=ann", "/nothing", "/sandbox/timeline/x"] {
         assert_eq!(site.get(path).await.0, 404, "{path}");
     }

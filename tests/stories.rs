@@ -8,6 +8,7 @@
 //! ```text
 //! ann: @desk When did the Ottoman Empire end?      a public post
 //! ann privately: …                                 a direct message to the desk
+//! ann replies unlisted: …                          as widely as the sandbox's desk writes itself
 //! clio replies: …                                  a reply to the desk's latest post to clio
 //! clio replies about {1}: …                        … to the latest one about the first question
 //! clio replies privately: …                        the same as a direct message
@@ -29,7 +30,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use stumper::desk::{AccountId, Action, Network, Place, Settings, Visibility};
+use stumper::desk::question::Event;
+use stumper::desk::{AccountId, Action, Network, Place, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -54,6 +56,76 @@ fn every_story_goes_as_it_is_told() {
         different.push(format!("{name}:\n{}", first_difference(&told, &played)));
     }
     assert!(different.is_empty(), "these stories went another way:\n\n{}", different.join("\n\n"));
+}
+
+/// What people can say besides questions, more of them, and answers: how each command begins.
+const COMMANDS: [&str; 21] = [
+    "help",
+    "stop",
+    "forget me",
+    "status",
+    "cancel",
+    "thank",
+    "join ",
+    "hours ",
+    "languages ",
+    "limit ",
+    "pause ",
+    "back",
+    "leave",
+    "my questions",
+    "claim",
+    "pass",
+    "refer to @",
+    "refer to law",
+    "ask: ",
+    "also: ",
+    "done",
+];
+
+#[test]
+fn the_stories_tell_every_command_and_every_change_of_state() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
+    let told: String = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let is_by_people = |line: &&str| !line.starts_with([' ', '#', '(']);
+    let said: Vec<String> = told
+        .lines()
+        .filter(is_by_people)
+        .filter_map(|line| Some(line.split_once(": ")?.1.trim_start_matches("@desk ").to_lowercase()))
+        .collect();
+    for command in COMMANDS {
+        assert!(said.iter().any(|text| text.starts_with(command)), "nobody says {command:?} in any story");
+    }
+    let by = || AccountId::new(Network::Sandbox, "clio");
+    let states = [
+        State::Seeking,
+        State::Claimed { by: by() },
+        State::Interview { by: by() },
+        State::Answered { by: by() },
+        State::Closed,
+        State::Unanswered,
+        State::Withdrawn,
+    ];
+    let events = [
+        Event::Claim { by: by() },
+        Event::Release,
+        Event::Ask,
+        Event::Reply,
+        Event::Answer { by: by() },
+        Event::Close,
+        Event::GiveUp,
+        Event::Withdraw,
+    ];
+    for state in &states {
+        for event in &events {
+            let Some(after) = state.after(event.clone()).filter(|after| after != state) else { continue };
+            let change = format!(" {} ⇒ {}\n", state.word(), after.word());
+            assert!(told.contains(&change), "no story tells of{change}");
+        }
+    }
 }
 
 /// Plays the people's lines of a story and writes the whole story down anew.
@@ -108,7 +180,11 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
     let network = Network::named(network).ok_or("no such network")?;
     let speaker = account(network, handle);
     let how: Vec<&str> = words.collect();
-    let visibility = if how.contains(&"privately") { Visibility::Direct } else { Visibility::Public };
+    let visibility = match how.last() {
+        Some(&"privately") => Visibility::Direct,
+        Some(&"unlisted") => Visibility::Unlisted,
+        Some(_) | None => Visibility::Public,
+    };
     let about = how.iter().position(|word| *word == "about").and_then(|at| how.get(at + 1));
     let code = about.and_then(|code| stumper::desk::Code::parse(code));
     let declared = how.iter().position(|word| *word == "in").and_then(|at| how.get(at + 1));

@@ -8,7 +8,7 @@ use std::fs;
 use proptest::prelude::*;
 use stumper::fault::{Fault, Position, Severity};
 use stumper::subjects::{
-    self, CLOSE_SECOND_SHARE, RULE_FILE_BYTES_MAX, RuleFile, SCORE_MIN, SubjectId, Subjects, TERMS_MAX,
+    self, CLOSE_SECOND_SHARE, CONFIDENCE_MIN, RULE_FILE_BYTES_MAX, RuleFile, SubjectId, Subjects, TERMS_MAX,
     TEXT_BYTES_MAX, Verdict,
 };
 
@@ -650,8 +650,10 @@ proptest! {
             prop_assert!(ranked.score > 0.0 && (0.0..1.0).contains(&ranked.confidence));
         }
         prop_assert!(found.subjects.is_sorted_by(|a, b| a.score >= b.score));
-        prop_assert_eq!(found.best.is_some(), found.subjects.first().is_some_and(|best| best.score >= SCORE_MIN));
-        let close = found.chosen().iter().all(|chosen| chosen.score >= found.subjects[0].score * CLOSE_SECOND_SHARE);
+        let is_sure = found.subjects.first().is_some_and(|best| CONFIDENCE_MIN <= best.confidence);
+        prop_assert_eq!(found.best.is_some(), is_sure);
+        let share = |confidence: f64| confidence / found.subjects[0].confidence;
+        let close = found.chosen().iter().all(|chosen| CLOSE_SECOND_SHARE <= share(chosen.confidence));
         prop_assert!(close && found.chosen().len() <= 2);
     }
 

@@ -71,11 +71,18 @@ pub(super) struct Add {
     #[arg(long = "subject", value_name = "SUBJECT", required = true)]
     subjects: Vec<String>,
     /// A language they answer in, such as `de`. Can be given several times.
-    #[arg(long = "language", value_name = "TAG")]
+    #[arg(long = "language", value_name = "TAG", value_parser = language)]
     languages: Vec<String>,
     /// How many open questions they will have at a time.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(roster_file::LIMITS))]
     limit: Option<u32>,
+}
+
+fn language(tag: &str) -> Result<String, String> {
+    let is_tag = config::is_language_tag(tag);
+    is_tag
+        .then(|| tag.to_owned())
+        .ok_or_else(|| "a language is a tag such as `en`, `de` or `pt-BR`".to_owned())
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<Exit, Problem> {

@@ -130,8 +130,10 @@ pub(super) fn make_folder(data: &Path) -> Result<(), Problem> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(data).map_err(|error| {
+        let is_file = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let why = if is_file { "a file has its name".to_owned() } else { error.kind().to_string() };
         Problem::new(
-            format!("the data folder {} cannot be made: {}", data.display(), error.kind()),
+            format!("the data folder {} cannot be made: {why}", data.display()),
             "set `data` in `[desk]` of `bot.toml` to a folder this user may write to",
         )
     })

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::librarians;
-use crate::cli::output::Problem;
+use crate::cli::output::{self, Problem};
+use crate::config;
+use crate::desk::commands::hours;
 use crate::desk::person::Hours;
 use crate::desk::{AccountId, Action};
 use crate::engine::control::RosterRow;
@@ -24,6 +26,9 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// How many librarians one file may hold.
 const LIBRARIANS_MAX: usize = 10_000;
+
+/// How many open questions a librarian can have at a time, as for `add`.
+pub(super) const LIMITS: std::ops::RangeInclusive<i64> = 1..=100;
 
 /// How a roster is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -150,6 +155,7 @@ fn entry(row: &RosterRow) -> Entry {
 }
 
 fn action(entry: Entry) -> Result<Action, Problem> {
+    check(&entry)?;
     Ok(Action::AddLibrarian {
         account: librarians::account(&entry.account, Some(&entry.handle))?,
         subjects: entry.subjects,
@@ -158,4 +164,26 @@ fn action(entry: Entry) -> Result<Action, Problem> {
         limit: entry.limit,
         opted_in_at: entry.opted_in_at,
     })
+}
+
+/// What a file can say and the desk could not use. Hours in a zone that is not known would be other hours.
+fn check(entry: &Entry) -> Result<(), Problem> {
+    let account = &entry.account;
+    let of = |what: &str, hint: &str| {
+        Err(Problem::new(format!("the entry of {account} has {what}; nobody was added"), hint))
+    };
+    if let Some(hours) = entry.hours.iter().find(|hours| hours::zone_named(&hours.zone).is_none()) {
+        let what = format!("hours in the time zone `{}`, which is not known", output::line(&hours.zone));
+        return of(&what, "write one such as `Europe/Berlin`");
+    }
+    if entry.hours.iter().any(|hours| hours.days.iter().any(|day| !(1..=7).contains(day))) {
+        return of("hours on a day that is not known", "number the days from 1, Monday, to 7, Sunday");
+    }
+    if entry.limit.is_some_and(|limit| !LIMITS.contains(&i64::from(limit))) {
+        return of("a limit out of range", "write a number from 1 to 100");
+    }
+    if !entry.languages.iter().all(|tag| config::is_language_tag(tag)) {
+        return of("a language that is no language tag", "write one such as `en`, `de` or `pt-BR`");
+    }
+    Ok(())
 }

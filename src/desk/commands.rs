@@ -41,6 +41,8 @@ pub enum Speaker {
     Patron,
     /// Replies about a question they were invited to.
     Invited,
+    /// Has been asked something, but speaks to the desk without replying to it.
+    Asked,
     /// Speaks to the desk about nothing in particular.
     Anyone,
 }
@@ -180,13 +182,14 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     if let Some(redirect) = redirected(text, &words, speaker, subjects) {
         return Said::WrongSubject(redirect);
     }
-    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "pass") {
+    let was_asked = matches!(speaker, Speaker::Invited | Speaker::Asked);
+    if was_asked && is_short_word_with_comment(text, &words, "pass") {
         return Said::Pass;
     }
-    if speaker == Speaker::Invited && is_short_word_with_comment(text, &words, "claim") {
+    if was_asked && is_short_word_with_comment(text, &words, "claim") {
         return Said::Claim;
     }
-    if speaker != Speaker::Anyone || asks(text) {
+    if matches!(speaker, Speaker::Patron | Speaker::Invited) || asks(text) {
         return Said::Words;
     }
     match words.len() {
@@ -200,7 +203,7 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
 }
 
 /// Whether a text has a question mark, of whatever script.
-fn asks(text: &str) -> bool {
+pub fn asks(text: &str) -> bool {
     text.contains(['?', '？', '؟', '՞', '፧', '⁇'])
 }
 
@@ -242,7 +245,7 @@ fn is_thanks(text: &str, words: &[String], speaker: Speaker) -> bool {
     match speaker {
         Speaker::Patron => short && (first || words.iter().any(thanks)),
         Speaker::Invited => short && first && words.len() <= 5,
-        Speaker::Anyone => short && first && words.len() <= 6,
+        Speaker::Asked | Speaker::Anyone => short && first && words.len() <= 6,
     }
 }
 
@@ -258,6 +261,7 @@ fn is_short_word_with_comment(text: &str, words: &[String], command: &str) -> bo
 fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Said> {
     let (first, rest) = split_first_word(text);
     let could_be_sentence = asks(text) || words.len() > COMMAND_WORDS_MAX;
+    let was_asked = matches!(speaker, Speaker::Invited | Speaker::Asked);
     match first.as_str() {
         "join" => join(rest, could_be_sentence, subjects),
         "hours" => {
@@ -274,8 +278,11 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
         "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
         "ask" if speaker == Speaker::Invited => Some(ask(rest)),
-        "also" if speaker == Speaker::Invited && text_has_colon_after(text, "also") => Some(also(rest)),
+        // Without a reply the words could be a question of their own, so the sign must be there.
+        "ask" if speaker == Speaker::Asked && text_has_colon_after(text, "ask") => Some(ask(rest)),
+        "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
+        "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
         _ => None,
     }
 }
@@ -285,10 +292,10 @@ fn redirected(text: &str, words: &[String], speaker: Speaker, subjects: &Subject
     let is_brief = words.len() <= COMMAND_WORDS_MAX && !asks(text);
     match speaker {
         Speaker::Invited => redirect::read(text, subjects),
-        Speaker::Anyone if is_brief && words.first().is_some_and(|word| word == "wrong") => {
+        Speaker::Asked | Speaker::Anyone if is_brief && words.first().is_some_and(|word| word == "wrong") => {
             redirect::read(text, subjects)
         }
-        Speaker::Anyone | Speaker::Patron => None,
+        Speaker::Asked | Speaker::Anyone | Speaker::Patron => None,
     }
 }
 
@@ -347,7 +354,13 @@ fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
 
 /// Languages as two- or three-letter codes, or by the names of the commonest.
 fn languages(rest: &str) -> Option<Said> {
-    const OWN_NAMES: &[(&str, &str)] = &[("deutsch", "de"), ("francais", "fr"), ("espanol", "es")];
+    const OWN_NAMES: &[(&str, &str)] = &[
+        ("deutsch", "de"),
+        ("francais", "fr"),
+        ("français", "fr"),
+        ("espanol", "es"),
+        ("español", "es"),
+    ];
     let code = |part: &String| {
         let part = part.to_lowercase();
         let own = OWN_NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| *code);
@@ -497,6 +510,7 @@ mod tests {
             ("join everything", Join(ids(&["general"]))),
             ("languages en, de", Languages(vec!["en".into(), "de".into()])),
             ("Languages: German and English", Languages(vec!["de".into(), "en".into()])),
+            ("languages Español, français", Languages(vec!["es".into(), "fr".into()])),
             ("limit 2", Limit(2)),
             ("Limit: 2.", Limit(2)),
             ("pause", Pause(None)),
@@ -563,6 +577,24 @@ mod tests {
     }
 
     #[test]
+    fn librarians_who_do_not_reply_may_be_asking_something_themselves() {
+        use Said::*;
+        for (text, expected) in [
+            ("claim", Claim),
+            ("pass, sorry", Pass),
+            ("ask: which county?", Ask("which county?".into())),
+            ("Ask Jeeves: what became of it?", Words),
+            ("also: see volume 2", Also("see volume 2".into())),
+            ("refer to law", ReferToSubject(SubjectId::new("law"))),
+            ("refer to @otto", ReferToPerson("otto".into())),
+            ("Refer me to a good book on bees please", Words),
+            ("The answer is in volume two", Words),
+        ] {
+            check(Speaker::Asked, text, expected);
+        }
+    }
+
+    #[test]
     fn below_their_question_patrons_add_to_it_or_give_thanks() {
         use Said::*;
         for (text, expected) in [
@@ -619,7 +651,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn reading_never_fails(text in "\\PC{0,80}", word in proptest::sample::select(vec!["join ", "hours ", "refer to ", "ask:", "also:", "pause ", ""])) {
-            for speaker in [Speaker::Patron, Speaker::Invited, Speaker::Anyone] {
+            for speaker in [Speaker::Patron, Speaker::Invited, Speaker::Asked, Speaker::Anyone] {
                 read(&format!("{word}{text}"), speaker, &Subjects::default());
             }
         }

@@ -4,6 +4,8 @@
 //! without a part in the conversation that mentions a crowd or does not call the desk, except the two
 //! words that always work: `stop` and `forget me`.
 
+use std::borrow::Cow;
+
 use jiff::SignedDuration;
 
 use crate::desk::commands::redirect::{self, Redirect};
@@ -11,8 +13,8 @@ use crate::desk::commands::{self, Mistake, Said, Speaker};
 use crate::desk::draft::{Draft, Room};
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
-use crate::desk::post::Post;
-use crate::desk::question::Question;
+use crate::desk::post::{Post, Visibility};
+use crate::desk::question::{DeskPost, Question};
 use crate::desk::step::Outcome;
 use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
 use crate::subjects::{Kind, SubjectId};
@@ -34,6 +36,7 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     if let Some(ignored) = not_for_us(draft, post) {
         return ignored;
     }
+    let post = &*as_meant(draft, post);
     let spoken = spoken(draft, post);
     let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
     let is_stopped = draft.person(&post.author.id).is_some_and(|person| person.stopped);
@@ -57,7 +60,7 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     match draft.room(&post.author, spoken.about.as_ref()) {
         Room::Plenty => {}
         Room::LastWord(until) => {
-            draft.reply(post, Purpose::Reply, wording::capped(until));
+            draft.reply(post, Purpose::Reply, wording::capped(until, draft.view.settings));
             draft.use_up_room(&post.author, spoken.about.as_ref());
             return Outcome::Capped;
         }
@@ -101,6 +104,23 @@ fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
     matches!(said, Said::Stop | Said::ForgetMe)
 }
 
+/// The post with the audience its author meant. Where a network's copies of what is public are unlisted,
+/// out of courtesy to its timelines, a reply below such a copy is unlisted because the desk's post was:
+/// it is meant for everybody, as the question is.
+fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
+    let courtesy = post.author.id.network.copy_visibility(Visibility::Public);
+    let question = draft.view.link.as_ref().and_then(|link| link.code.as_ref());
+    let question = question.and_then(|code| draft.question(code));
+    let is_below_public_copy = question.is_some_and(|question| {
+        let below = |own: &DeskPost| post.in_reply_to.as_ref() == Some(&own.post);
+        question.visibility == Visibility::Public && question.posts.iter().any(below)
+    });
+    if post.visibility < Visibility::Public && courtesy == Some(post.visibility) && is_below_public_copy {
+        return Cow::Owned(Post { visibility: Visibility::Public, ..post.clone() });
+    }
+    Cow::Borrowed(post)
+}
+
 /// Finds the question that a post is about: the one named by its code, else the one it replies to.
 fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
     let author = &post.author.id;
@@ -109,6 +129,7 @@ fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
     let linked = draft.view.link.as_ref().and_then(|link| link.code.clone()).filter(is_theirs);
     let about = named.or(linked);
     let speaker = match about.as_ref().and_then(|code| draft.question(code)) {
+        None if draft.questions().any(|question| librarian::is_live(question, author)) => Speaker::Asked,
         None => Speaker::Anyone,
         Some(question) if question.patron.id == *author => Speaker::Patron,
         Some(_) => Speaker::Invited,
@@ -118,7 +139,7 @@ fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
 
 /// A private post where the desk cannot write privately: a kind word without a word of the content.
 fn decline(draft: &mut Draft<'_>, post: &Post) -> Outcome {
-    let public = Post { visibility: crate::desk::post::Visibility::Public, ..post.clone() };
+    let public = Post { visibility: Visibility::Public, ..post.clone() };
     if may_help(draft, post) {
         draft.reply(&public, Purpose::Reply, wording::declined_private());
     }
@@ -196,10 +217,11 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             if let Some(outcome) = no_question(draft, spoken) {
                 return outcome;
             }
-            if spoken.post.addressed || speaker == Speaker::Patron {
+            let is_question = spoken.post.addressed || commands::asks(spoken.post.text.reveal());
+            if is_question || speaker == Speaker::Patron {
                 return patron::ask(draft, spoken.post);
             }
-            // A reply to small talk of the desk, not calling it: it is not guessed to be a question.
+            // A reply to small talk of the desk that neither calls it nor asks: it is not guessed to be a question.
             help_once(draft, spoken)
         }
     }

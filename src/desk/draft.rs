@@ -195,10 +195,16 @@ impl<'a> Draft<'a> {
 
     /// Replies to a post, outside any question.
     pub(crate) fn reply(&mut self, post: &Post, purpose: Purpose, body: String) {
+        self.reply_about(post, None, purpose, body);
+    }
+
+    /// Replies to a post by which somebody spoke of a question, so that what they reply to that is about
+    /// the question as well.
+    pub(crate) fn reply_about(&mut self, post: &Post, about: Option<&Code>, purpose: Purpose, body: String) {
         let words = Words {
             purpose,
             to: &post.author,
-            about: None,
+            about,
             original: post.visibility,
             place: Some(&post.place),
             words_of: None,

@@ -29,11 +29,8 @@ pub(crate) fn with_question(
 ) -> Outcome {
     let author = &spoken.post.author.id;
     let about = spoken.about.clone().filter(|_| spoken.speaker == Speaker::Invited);
-    let live = |question: &&Question| {
-        let fate = question.invitation(author).map(|invitation| invitation.fate);
-        matches!(fate, Some(Fate::Waiting | Fate::Claimed)) && !question.state.is_final()
-    };
-    let mut open: Vec<Code> = draft.questions().filter(live).map(|question| question.code.clone()).collect();
+    let live = draft.questions().filter(|question| is_live(question, author));
+    let mut open: Vec<Code> = live.map(|question| question.code.clone()).collect();
     let found = about.or_else(|| if open.len() == 1 { open.pop() } else { None });
     let Some(code) = found else {
         let is_librarian = draft.person(author).is_some_and(|person| person.librarian.is_some());
@@ -47,6 +44,12 @@ pub(crate) fn with_question(
     };
     note_place(draft, &code, spoken.post);
     then(draft, spoken, &code)
+}
+
+/// Whether this librarian was asked the question and still has a part in it.
+pub(crate) fn is_live(question: &Question, librarian: &AccountId) -> bool {
+    let fate = question.invitation(librarian).map(|invitation| invitation.fate);
+    matches!(fate, Some(Fate::Waiting | Fate::Claimed)) && !question.state.is_final()
 }
 
 /// `claim`: the question is theirs if nobody has it.
@@ -145,7 +148,8 @@ pub(crate) fn ask(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text:
 /// `done`: the owner says that the conversation is over.
 pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
     let author = &spoken.post.author.id;
-    if !is_owner(draft, code, author) {
+    let is_open_to_all = draft.question(code).is_some_and(|question| question.state == State::Seeking);
+    if !is_owner(draft, code, author) && !is_open_to_all {
         return too_late(draft, code, author);
     }
     if !is_answered(draft, code) {

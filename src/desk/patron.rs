@@ -13,7 +13,7 @@ use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
-use crate::desk::wording;
+use crate::desk::{librarian, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -114,7 +114,7 @@ fn relay_detail(draft: &mut Draft<'_>, code: &Code, owner: &AccountId, post: &Po
     let body = wording::detail(code, &outbox::defused(post.text.reveal()));
     let source = Some((&post.author.id, post.visibility));
     if draft.tell_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
-        draft.reply(post, Purpose::Notice, wording::reply_must_be_public(code));
+        draft.reply_about(post, Some(code), Purpose::Notice, wording::reply_must_be_public(code));
     }
 }
 
@@ -146,11 +146,15 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         .iter()
         .map(|question| {
             let next = question.timers.get(&Reason::AskNext).copied();
-            wording::status(question, &escalation::subject_names(draft, question), next)
+            wording::status(question, &escalation::subject_names(draft, question), next, draft.view.settings)
         })
         .collect();
     let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
-    draft.reply(spoken.post, Purpose::Reply, body);
+    let only = match asked.as_slice() {
+        [only] => Some(only.code.clone()),
+        _ => None,
+    };
+    draft.reply_about(spoken.post, only.as_ref(), Purpose::Reply, body);
     Outcome::Commanded
 }
 
@@ -170,7 +174,7 @@ pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome
 pub(crate) fn cancel(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let Some(code) = own_question(draft, spoken) else { return Outcome::Helped };
     withdraw(draft, &code);
-    draft.reply(spoken.post, Purpose::Reply, wording::cancelled(&code));
+    draft.reply_about(spoken.post, Some(&code), Purpose::Reply, wording::cancelled(&code));
     Outcome::Withdrawn
 }
 
@@ -220,14 +224,31 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     };
     let body = wording::thanks_relayed(&code, &outbox::defused(post.text.reveal()));
     let source = Some((&post.author.id, post.visibility));
-    if let Some(question) = draft.question_mut(&code) {
-        question.place = post.place.clone();
-    }
-    if matches!(draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body), Written::Yes(_)) {
-        draft.note(&code, "Thanks passed on to the librarian");
-        let _ = draft.tell_patron(&code, Purpose::Notice, None, wording::thanks_from_patron());
+    match draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body) {
+        Written::Yes(_) => {
+            draft.note(&code, "Thanks passed on to the librarian");
+            welcome(draft, &code, post);
+        }
+        Written::NotPrivately => {
+            draft.reply_about(post, Some(&code), Purpose::Notice, wording::reply_must_be_public(&code));
+        }
+        Written::Unwanted => {
+            draft.reply_about(post, Some(&code), Purpose::Reply, wording::thanks_from_anyone());
+        }
     }
     Outcome::Thanked
+}
+
+/// Tells the patron that their thanks are passed on, where they said them. Thanks in private do not make
+/// the whole question private, so the conversation stays in its thread then.
+fn welcome(draft: &mut Draft<'_>, code: &Code, post: &Post) {
+    match draft.question_mut(code).filter(|question| question.visibility <= post.visibility) {
+        Some(question) => {
+            question.place = post.place.clone();
+            let _ = draft.tell_patron(code, Purpose::Notice, None, wording::thanks_from_patron());
+        }
+        None => draft.reply_about(post, Some(code), Purpose::Reply, wording::thanks_from_patron()),
+    }
 }
 
 /// The librarian whom thanks reach: the owner, or whoever answered a question that is closed by now.
@@ -241,7 +262,7 @@ pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let Some(code) = spoken.about.clone() else { return Outcome::Outdated };
     if draft.question(&code).is_some_and(|question| matches!(question.state, State::Answered { .. })) {
         escalation::close(draft, &code, "Closed: the patron said it is done");
-        draft.reply(spoken.post, Purpose::Reply, wording::thanks_from_anyone());
+        draft.reply_about(spoken.post, Some(&code), Purpose::Reply, wording::thanks_from_anyone());
         return Outcome::Closed;
     }
     cancel(draft, spoken)
@@ -254,17 +275,13 @@ pub(crate) fn my_questions(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcom
         wording::one_of_my_questions(question, &escalation::subject_names(draft, question))
     };
     let asked: Vec<String> = open_questions(draft, author).into_iter().map(line).collect();
-    let invited =
-        draft.questions().filter(|question| is_on_list_of(question, author)).map(line).collect::<Vec<_>>();
+    let invited = draft
+        .questions()
+        .filter(|question| librarian::is_live(question, author))
+        .map(line)
+        .collect::<Vec<_>>();
     draft.reply(spoken.post, Purpose::Reply, wording::my_questions(&asked, &invited));
     Outcome::Commanded
-}
-
-fn is_on_list_of(question: &Question, librarian: &AccountId) -> bool {
-    let has_part = question
-        .invitation(librarian)
-        .is_some_and(|found| matches!(found.fate, Fate::Waiting | Fate::Claimed));
-    has_part && !question.state.is_final()
 }
 
 fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Question> {

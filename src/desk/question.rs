@@ -155,8 +155,7 @@ impl State {
             (Claimed { by } | Interview { by } | Answered { by }, Event::Answer { by: who }) => {
                 (*by == who).then(|| Answered { by: by.clone() })
             }
-            (Answered { .. } | Claimed { .. } | Interview { .. }, Event::Close) => Some(Closed),
-            (Seeking, Event::Close) => Some(Withdrawn),
+            (Answered { .. }, Event::Close) => Some(Closed),
             (Seeking, Event::GiveUp) => Some(Unanswered),
             (Seeking | Claimed { .. } | Interview { .. } | Unanswered | Held { .. }, Event::Withdraw) => {
                 Some(Withdrawn)
@@ -419,7 +418,7 @@ mod tests {
         reply          ·          ·          claimed    ·          ·          ·          ·          ·
         answer         answered   answered   answered   answered   ·          answered   ·          ·
         other's answer answered   ·          ·          ·          ·          answered   ·          ·
-        close          withdrawn  closed     closed     closed     ·          ·          ·          ·
+        close          ·          ·          ·          closed     ·          ·          ·          ·
         give up        unanswered ·          ·          ·          ·          ·          ·          ·
         withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·          withdrawn
         admit          ·          ·          ·          ·          ·          ·          ·          seeking

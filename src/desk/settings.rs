@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::desk::post::{Account, Network};
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub contact: Option<String>,
     /// The language the desk speaks: a BCP 47 tag.
     pub language: String,
+    /// The time zone in which the desk tells people times.
+    pub time_zone: TimeZone,
     /// The desk's own account on each network that is in use.
     pub accounts: BTreeMap<Network, Account>,
     /// How many librarians are asked at a time.
@@ -54,6 +57,7 @@ impl Default for Settings {
             name: "the reference desk".to_owned(),
             contact: None,
             language: "en".to_owned(),
+            time_zone: TimeZone::UTC,
             accounts: BTreeMap::new(),
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),

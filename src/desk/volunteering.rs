@@ -93,9 +93,10 @@ pub(crate) fn limit(draft: &mut Draft<'_>, spoken: &Spoken<'_>, limit: u32) -> O
 /// `pause 3 days`; without a time it lasts until `back`.
 pub(crate) fn pause(draft: &mut Draft<'_>, spoken: &Spoken<'_>, length: Option<SignedDuration>) -> Outcome {
     let until = length.map(|length| draft.now.checked_add(length).unwrap_or(Timestamp::MAX));
+    let settings = draft.view.settings;
     set(draft, spoken, |librarian| {
         librarian.paused_until = Some(until.unwrap_or(Timestamp::MAX));
-        wording::paused(until)
+        wording::paused(until, settings)
     })
 }
 

@@ -5,7 +5,6 @@
 //!
 //! **Invariant:** nothing here decides anything. People's own words come in already defused.
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours::HoursMistake;
@@ -36,7 +35,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
         Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
         Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
         Search::Later(at) => {
-            format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at))
+            format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at, settings))
         }
         Search::AskedSpeakers(1, language) => format!("I've asked a librarian who speaks {language}"),
         Search::AskedSpeakers(count, language) => {
@@ -66,7 +65,8 @@ pub fn why_subject(subject: &str, terms: &[String]) -> String {
     if terms.is_empty() {
         return format!("You're asked because you joined {subject}.");
     }
-    let terms: Vec<String> = terms.iter().take(3).map(|term| format!("“{term}”")).collect();
+    let terms: Vec<String> =
+        terms.iter().take(3).map(|term| format!("“{}”", term.trim_end_matches('*'))).collect();
     format!("You're asked because you joined {subject}; the question has {}.", terms.join(", "))
 }
 
@@ -220,8 +220,12 @@ pub fn question_is_over(code: &Code, state: &State) -> String {
     let how = match state {
         State::Withdrawn => "was withdrawn",
         State::Closed => "is closed",
+        State::Unanswered => {
+            return format!(
+                "{code} is put aside: its patron was told that nobody was found. An answer still goes to them, if you have one."
+            );
+        }
         State::Answered { .. }
-        | State::Unanswered
         | State::Seeking
         | State::Claimed { .. }
         | State::Interview { .. }
@@ -298,10 +302,10 @@ pub fn reply_must_be_public(code: &Code) -> String {
     )
 }
 
-pub fn capped(until: Timestamp) -> String {
+pub fn capped(until: Timestamp, settings: &Settings) -> String {
     format!(
         "That's a lot of messages at once, so I'll pause here. Please write again after {}; what comes before then I won't read.",
-        moment(until)
+        moment(until, settings)
     )
 }
 
@@ -378,11 +382,11 @@ pub fn limit_set(limit: u32) -> String {
     )
 }
 
-pub fn paused(until: Option<Timestamp>) -> String {
+pub fn paused(until: Option<Timestamp>, settings: &Settings) -> String {
     match until {
         Some(until) => format!(
             "Enjoy your break! I'll ask you nothing before {}. Say back to return earlier.",
-            moment(until)
+            moment(until, settings)
         ),
         None => "Enjoy your break! I'll ask you nothing until you say back.".to_owned(),
     }
@@ -425,16 +429,17 @@ pub fn one_of_my_questions(question: &Question, subjects: &str) -> String {
 }
 
 /// Where a question stands, for its patron.
-pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>) -> String {
+pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>, settings: &Settings) -> String {
     let code = &question.code;
     let asked = match question.invitations.len() {
-        0 => "nobody could be asked yet".to_owned(),
-        1 => "one librarian was asked so far".to_owned(),
-        count => format!("{} librarians were asked so far", number(count)),
+        0 => "nobody could be asked".to_owned(),
+        1 => "one librarian was asked".to_owned(),
+        count => format!("{} librarians were asked", number(count)),
     };
-    let next = next.map(|at| format!(" I'll look for more at {}.", moment(at))).unwrap_or_default();
+    let so_far = if question.invitations.is_empty() { "yet" } else { "so far" };
+    let next = next.map(|at| format!(" I'll look for more at {}.", moment(at, settings))).unwrap_or_default();
     match &question.state {
-        State::Seeking => format!("{code} ({subjects}): {asked}.{next}"),
+        State::Seeking => format!("{code} ({subjects}): {asked} {so_far}.{next}"),
         State::Claimed { .. } => format!("{code} ({subjects}): a librarian is working on it."),
         State::Interview { .. } => {
             format!("{code} ({subjects}): the librarian asked you something and waits for your reply.")
@@ -545,9 +550,14 @@ pub fn join(items: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// A time for people whose time zone is unknown.
-fn moment(at: Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::UTC).strftime("%H:%M UTC on %A").to_string()
+/// A time for people whose own time zone is unknown: in the desk's, which is named, with the date,
+/// because a day of the week alone may be the next or the one after it.
+fn moment(at: Timestamp, settings: &Settings) -> String {
+    let at = at.to_zoned_datetime(settings.time_zone.clone());
+    // Zones without a name of their own for the time are known by their distance alone, such as `-03`.
+    let zone = at.strftime("%Z").to_string();
+    let zone = if zone.starts_with(['+', '-']) { format!("UTC{zone}") } else { zone };
+    format!("{} {zone} on {}", at.strftime("%H:%M"), at.strftime("%A %-d %B"))
 }
 
 /// A length of time in the largest unit that is whole.

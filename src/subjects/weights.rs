@@ -27,7 +27,12 @@ const DOUBT: f64 = 0.04;
 
 /// Texts with fewer words, and with more, count as if they had so many: nobody is sure because of one
 /// word, and a long text is read for what it says and not for its length.
-const WORDS: RangeInclusive<usize> = 5..=40;
+const WORDS: RangeInclusive<usize> = 6..=40;
+
+/// A desk with fewer subjects is thought to have so many, those without rules with a score of 0: what
+/// it has no rules for is asked all the same. It is about how many fields the great classifications
+/// divide knowledge into.
+const FIELDS_MIN: usize = 25;
 
 /// Weights and scores are added as hundredths, which does not depend on their order, and shown as
 /// this.
@@ -69,13 +74,13 @@ pub(super) fn sharpness(words: usize) -> f64 {
     SHARPNESS / (words.clamp(*WORDS.start(), *WORDS.end()) as f64).sqrt()
 }
 
-/// The confidences of subjects with these scores, in hundredths: how likely each is the one, if one
-/// of them is.
+/// The confidences of subjects with these scores, in hundredths: how likely each is the one.
 pub(super) fn confidences(scores: &[i32], words: usize) -> impl Iterator<Item = f64> + Clone {
     let sharpness = sharpness(words);
-    let best = scores.iter().copied().max().unwrap_or_default();
+    let best = scores.iter().copied().max().unwrap_or_default().max(0);
     let odds = move |score: i32| (shown(score - best) * sharpness).exp();
-    let sum: f64 = scores.iter().map(|score| odds(*score)).sum();
-    let doubt = DOUBT / scores.len().max(1) as f64;
+    let others = FIELDS_MIN.saturating_sub(scores.len());
+    let sum = scores.iter().map(|score| odds(*score)).sum::<f64>() + others as f64 * odds(0);
+    let doubt = DOUBT / scores.len().max(FIELDS_MIN) as f64;
     scores.iter().map(move |score| (1.0 - DOUBT) * odds(*score) / sum + doubt)
 }

@@ -51,6 +51,7 @@ const purposes = {
 };
 
 const audiences = { public: "Public", unlisted: "Unlisted", followers: "Followers", direct: "Direct" };
+const audienceMeans = { public: "In everybody’s timeline", unlisted: "Everybody can read it, but it stands in no timeline" };
 
 // ---- What is remembered
 
@@ -343,7 +344,7 @@ function drawPost(post, card) {
         post.author === state.me && element("span", { class: "meta" }, "you"),
         purpose && element("span", { class: "badge" }, purpose),
         post.bot && element("span", { class: "badge private" }, "bot"),
-        isPrivate ? element("span", { class: "badge private" }, seen) : element("span", { class: "meta" }, seen),
+        isPrivate ? element("span", { class: "badge private" }, seen) : element("span", { class: "meta", title: audienceMeans[post.visibility] }, seen),
         element("span", { class: "meta" }, element("time", { datetime: post.created_at, title: new Date(post.created_at).toLocaleString("en") }, ago(post.created_at)))),
       element("p", { class: "words", dir: "auto", lang: post.language }, marked(post.text)),
       element("footer", { class: "post-foot" },
@@ -441,7 +442,7 @@ class Card {
     this.target = chosen ?? byOthers.findLast((post) => post.for_you) ?? byOthers.at(-1) ?? posts.at(-1);
     const isPrivate = this.target.visibility === "direct" || this.target.visibility === "followers";
     const reaches = this.target.author === state.me ? list(this.target.to) || "this thread" : `@${this.target.author}`;
-    this.about.textContent = `Replying to ${reaches} as @${state.me} · ${isPrivate ? "nobody else sees it" : audiences[this.target.visibility]}`;
+    this.about.textContent = `Replying to ${reaches} as @${state.me} · ${isPrivate ? "nobody else sees it" : "everybody can read it"}`;
     const letter = this.letter(posts);
     const fitting = purposes[letter?.purpose] ?? {};
     this.text.placeholder = letter?.purpose === "invitation" ? "Your answer to the patron…" : fitting.hint ?? "Reply…";

@@ -97,8 +97,12 @@ pub struct World {
     /// How widely each text that people wrote was visible: whole sentences, and words that a test made
     /// unmistakable by beginning them with `§`.
     said: Vec<(String, Visibility)>,
+    /// How widely each post by anybody can be seen, as its network has it.
+    audiences: BTreeMap<PostId, Visibility>,
     /// Everybody who wrote to the desk, or said `join`.
     spoke: BTreeSet<AccountId>,
+    /// Everybody who opted in with their own words.
+    joined: BTreeSet<AccountId>,
     /// Who said `stop`, and how many posts the desk had made by then.
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
@@ -138,7 +142,9 @@ impl World {
             made: 0,
             wishes: 0,
             said: Vec::new(),
+            audiences: BTreeMap::new(),
             spoke: BTreeSet::new(),
+            joined: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
             declared: None,
@@ -181,6 +187,7 @@ impl World {
             root: reply_to.map_or_else(|| anchor.clone(), |place| place.root.clone()),
             post: anchor,
         };
+        self.audiences.insert(place.post_id(), visibility);
         let names: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect();
         let text = text.replace("@desk", "").trim().to_owned();
         Post {
@@ -204,13 +211,14 @@ impl World {
     pub fn input(&mut self, input: Input) -> Outcome {
         let before = self.states();
         let now = self.now;
+        let audience = if let Input::Post(post) = &input { Some(self.audience_of(post)) } else { None };
         let handled = self.runtime.block_on(self.engine.handle_at(input.clone(), now)).unwrap();
         let Handled::Done(outcome) = handled else {
             assert_eq!(handled, Handled::SeenBefore, "no input may make the core fail");
             return Outcome::Outdated;
         };
-        if let Input::Post(post) = &input {
-            self.remember(post);
+        if let (Input::Post(post), Some(audience)) = (&input, audience) {
+            self.remember(post, audience);
         }
         self.deliver();
         self.write_states(&before);
@@ -297,6 +305,15 @@ impl World {
             }
             Content::Post { text, visibility, reply_to, .. } => {
                 self.posts += 1;
+                let parent = match reply_to {
+                    Some(ReplyTo::Post(place)) => self.audiences.get(&place.post_id()).copied(),
+                    Some(ReplyTo::Letter(_)) | None => None,
+                };
+                // Networks refuse this, so that the words would be lost as well.
+                assert!(
+                    parent.is_none_or(|parent| *visibility <= parent),
+                    "promise 1: wider than what it replies to"
+                );
                 let anchor = Anchor { id: format!("p{}", self.posts), revision: None };
                 let root = match reply_to {
                     None => anchor.clone(),
@@ -314,6 +331,9 @@ impl World {
                     place: place.clone(),
                     letter: letter.clone(),
                 };
+                self.audiences.insert(place.post_id(), *visibility);
+                self.check_addressee(&posted);
+                self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
                 self.posted.push(posted);
                 self.made += 1;
@@ -363,18 +383,35 @@ impl World {
         }
     }
 
-    fn remember(&mut self, post: &Post) {
+    /// For whom a post is meant. A reply that is unlisted because the desk's post about a public question
+    /// is unlisted there is meant for everybody; any other is for those who can see it.
+    fn audience_of(&self, post: &Post) -> Visibility {
+        let parent = self.posted.iter().find(|posted| Some(posted.place.post_id()) == post.in_reply_to);
+        let code = parent.and_then(|posted| posted.letter.about.as_ref());
+        let question = code.and_then(|code| self.engine.store().question(code).unwrap());
+        let is_public = question.is_some_and(|question| question.visibility == Visibility::Public);
+        if post.visibility == Visibility::Unlisted && is_public {
+            Visibility::Public
+        } else {
+            post.visibility
+        }
+    }
+
+    fn remember(&mut self, post: &Post, audience: Visibility) {
         let text = post.text.reveal().to_owned();
         self.spoke.insert(post.author.id.clone());
+        if text.to_lowercase().starts_with("join") {
+            self.joined.insert(post.author.id.clone());
+        }
         self.stopped.remove(&post.author.id);
         let is_stop = text.trim_end_matches('.').eq_ignore_ascii_case("stop");
         if is_stop && (post.addressed || post.in_reply_to.is_some()) {
             self.stopped.insert(post.author.id.clone(), self.made);
         }
         let marks = text.split_whitespace().filter(|word| word.starts_with('§'));
-        self.said.extend(marks.map(|mark| (format!("{mark} "), post.visibility)));
+        self.said.extend(marks.map(|mark| (format!("{mark} "), audience)));
         if text.split_whitespace().count() > 4 {
-            self.said.push((outbox::defused(&text), post.visibility));
+            self.said.push((outbox::defused(&text), audience));
         }
     }
 
@@ -389,12 +426,6 @@ impl World {
                     "promise 1: {words:?} became more visible"
                 );
             }
-            // Promise 2, opt-in only: whoever the desk wrote to had written to it first.
-            assert!(
-                self.spoke.contains(&posted.letter.to.id),
-                "promise 2: {} never wrote",
-                posted.letter.to.handle
-            );
         }
         // Promise 3, once: no letter is on the network twice.
         let letters: BTreeSet<_> = self.posted.iter().map(|posted| &posted.letter.id).collect();
@@ -439,6 +470,43 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Promise 2, opt-in only: whoever the desk wrote to had written to it first, whoever was asked had
+    /// said `join` themselves, and nobody else is called.
+    fn check_addressee(&self, posted: &Posted) {
+        let to = &posted.letter.to;
+        assert!(self.spoke.contains(&to.id), "promise 2: {} never wrote", to.handle);
+        let is_invitation = posted.letter.purpose == Purpose::Invitation;
+        assert!(!is_invitation || self.joined.contains(&to.id), "promise 2: {} never joined", to.handle);
+        let Content::Post { mentions, .. } = &posted.letter.content else { return };
+        assert!(mentions.iter().all(|mention| mention.account == *to), "promise 2: somebody else is called");
+        let begins = |at: usize| posted.text.get(at + 1..).is_some_and(|rest| !rest.starts_with('\u{200b}'));
+        let called: Vec<usize> =
+            posted.text.match_indices('@').map(|(at, _)| at).filter(|at| begins(*at)).collect();
+        let own: Vec<usize> = mentions.iter().map(|mention| mention.start).collect();
+        assert_eq!(called, own, "promise 2: an @ was not made harmless");
+    }
+
+    /// What the desk says to a patron in its own words names nobody: who was asked is their own business
+    /// until they answer.
+    fn check_names(&self, posted: &Posted) {
+        let is_own_words = matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice);
+        let code = posted.letter.about.as_ref().filter(|_| is_own_words);
+        let Some(question) = code.and_then(|code| self.engine.store().question(code).unwrap()) else {
+            return;
+        };
+        if question.patron.id != posted.letter.to.id {
+            return;
+        }
+        let words =
+            posted.text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty()).skip(1);
+        let named = |word: &str| question.invitations.iter().any(|asked| asked.librarian.handle == word);
+        assert!(
+            !words.map(str::to_lowercase).any(|word| named(&word)),
+            "{} learns who was asked",
+            posted.letter.to.handle
+        );
     }
 
     /// How many posts the desk has made to people after they said `stop`, the farewell not counted.
