@@ -111,7 +111,8 @@ impl std::fmt::Display for Answers {
             let band = &mut bands[((answer.0 * 10.0) as usize).min(9)];
             *band = (band.0 + answer.0, band.1 + f64::from(u8::from(answer.1)));
         }
-        let error: f64 = bands.iter().map(|(said, right)| (said - right).abs()).sum::<f64>() / n.max(1) as f64;
+        let error: f64 =
+            bands.iter().map(|(said, right)| (said - right).abs()).sum::<f64>() / n.max(1) as f64;
         write!(
             f,
             "top-1 {:.2} %, top-2 {:.2} %, surest three quarters {:.2} %, calibration error {error:.3}; chosen and \

@@ -15,7 +15,8 @@ use crate::cli::render::{self, Colour, Lines};
 use crate::config::rules_dir;
 use crate::fault::Severity;
 use crate::subjects::{
-    Classification, Evidence, GENERAL_DESK, Kind, Language, RuleFile, Screening, SubjectId, Subjects, TEXT_BYTES_MAX,
+    Classification, Evidence, GENERAL_DESK, Kind, Language, RuleFile, Screening, SubjectId, Subjects,
+    TEXT_BYTES_MAX,
 };
 
 /// Where rules are looked for when nothing else is said.

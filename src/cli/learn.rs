@@ -78,8 +78,11 @@ pub(super) fn learn(
     };
     let (subjects, _) = Subjects::compile(&files);
     let Some(rows) = rows(&args.from, &subjects, err)? else { return Ok(Exit::InputAtFault) };
-    let of_files =
-        rows.iter().map(|row| Labelled { subject: row.subject.as_str(), text: &row.text, source: &row.source });
+    let of_files = rows.iter().map(|row| Labelled {
+        subject: row.subject.as_str(),
+        text: &row.text,
+        source: &row.source,
+    });
     let of_desk = of_desk.iter().map(|example| Labelled {
         subject: SubjectId::as_str(&example.subject),
         text: example.text.reveal(),
@@ -153,8 +156,14 @@ fn tell(
     let bytes = files.iter().map(|file| file.text.len()).sum();
     if args.json {
         let changed = changed.iter().map(PathBuf::as_path).collect();
-        let report =
-            Report { questions: *questions, sources: *sources, terms: *terms, weights: *weights, bytes, changed };
+        let report = Report {
+            questions: *questions,
+            sources: *sources,
+            terms: *terms,
+            weights: *weights,
+            bytes,
+            changed,
+        };
         serde_json::to_writer(&mut *out, &report)?;
         writeln!(out)?;
         return Ok(Exit::Fine);

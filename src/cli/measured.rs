@@ -12,8 +12,8 @@ use anstyle::Style;
 use serde::Serialize;
 
 use crate::cli::explain::{Mark, marked, signed};
-use crate::cli::rows::Row;
 use crate::cli::render::{self, Colour};
+use crate::cli::rows::Row;
 use crate::subjects::{
     Band, Classification, Confusion, Evaluation, Evaluator, Match, SubjectEvaluation, SubjectId, Subjects,
 };

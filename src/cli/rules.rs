@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::cli::Exit;
 use crate::cli::classify::{RULES_DIR, rule_files, source_of, subjects_of};
-use crate::cli::{explain, learn};
 use crate::cli::learn::LearnArgs;
 use crate::cli::measured;
 use crate::cli::render::{self, Colour, Colours, FaultRow, Lines};
 use crate::cli::rows::Rows;
+use crate::cli::{explain, learn};
 use crate::config::rules_dir;
 use crate::fault::{Fault, Position, Severity};
 use crate::subjects::{self, RuleFile, SubjectId, Subjects, Tested, Verdict};

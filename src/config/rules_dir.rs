@@ -28,8 +28,10 @@ const ENDING: &str = "toml";
 pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
     read_folder(dir, ENDING, RULE_FILE_BYTES_MAX, &mut files)?;
-    let folders =
-        [(SCREENING_FOLDER, ENDING, RULE_FILE_BYTES_MAX), (LEARNED_FOLDER, LEARNED_ENDING, LEARNED_FILE_BYTES_MAX)];
+    let folders = [
+        (SCREENING_FOLDER, ENDING, RULE_FILE_BYTES_MAX),
+        (LEARNED_FOLDER, LEARNED_ENDING, LEARNED_FILE_BYTES_MAX),
+    ];
     for (folder, ending, bytes_max) in folders {
         let folder = dir.join(folder);
         if folder.is_dir() {

@@ -354,13 +354,8 @@ fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
 
 /// Languages as two- or three-letter codes, or by the names of the commonest.
 fn languages(rest: &str) -> Option<Said> {
-    const OWN_NAMES: &[(&str, &str)] = &[
-        ("deutsch", "de"),
-        ("francais", "fr"),
-        ("français", "fr"),
-        ("espanol", "es"),
-        ("español", "es"),
-    ];
+    const OWN_NAMES: &[(&str, &str)] =
+        &[("deutsch", "de"), ("francais", "fr"), ("français", "fr"), ("espanol", "es"), ("español", "es")];
     let code = |part: &String| {
         let part = part.to_lowercase();
         let own = OWN_NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| *code);

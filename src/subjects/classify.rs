@@ -19,7 +19,7 @@ use crate::subjects::compile::{CompiledTerm, Index};
 use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Glance};
-use crate::subjects::learned::Learned;
+use crate::subjects::learned::{Learned, Weight};
 use crate::subjects::lexicon::{self, Known, Lexicon, Lists, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
@@ -176,14 +176,20 @@ impl<'s> Reader<'s> {
     /// the words in it: it counts what they add up to, within the bounds of its list.
     fn add_up(&mut self) {
         let Reader { subjects, hits, learned, scores, .. } = self;
-        let table = &subjects.index.learned;
+        let index = &subjects.index;
         scores.clear();
         scores.resize(subjects.subjects.len(), 0);
-        let mut add = |subject: u16, weight: i32| {
-            scores.get_mut(usize::from(subject)).into_iter().for_each(|score| *score += weight);
+        let mut add = |subject: u16, weight: i16| {
+            scores.get_mut(usize::from(subject)).into_iter().for_each(|score| *score += i32::from(weight));
         };
         for found in learned.iter() {
-            table.weights(found.row).iter().for_each(|w| add(w.subject, i32::from(w.hundredths)));
+            let weights = index.learned.weights(found.row);
+            if hits.iter().any(|hit| found.is_within(hit)) {
+                let counting = weights.iter().filter(|weight| counts(found, weight, hits, index));
+                counting.for_each(|weight| add(weight.subject, weight.hundredths));
+            } else {
+                weights.iter().for_each(|weight| add(weight.subject, weight.hundredths));
+            }
         }
         for place in 0..hits.len() {
             let (before, rest) = hits.split_at_mut(place);
@@ -192,19 +198,23 @@ impl<'s> Reader<'s> {
                 before.iter().any(|other| other.subject == hit.subject && found.is_within(other))
             };
             let within = learned.iter().filter(|found| found.is_within(hit) && !is_spoken_for(found));
-            let weights = within.map(|found| table.weight_for(found.row, hit.subject).map_or(0, i32::from));
+            let weights =
+                within.map(|found| index.learned.weight_for(found.row, hit.subject).map_or(0, i32::from));
             if let Some(learned) = weights.reduce(|sum, weight| sum + weight) {
-                hit.weight = weights::within(hit.list, learned);
-                add(hit.subject, -learned);
+                hit.weight = match index.learned.teaches(hit.subject) {
+                    true => weights::within(hit.list, learned),
+                    false => weights::untaught(hit.list),
+                };
             }
-            add(hit.subject, i32::from(hit.weight));
+            add(hit.subject, hit.weight);
         }
     }
 
     /// Ranks the subjects with a score above 0.
     fn rank(&mut self) {
         let Reader { hits, scores, ranked, .. } = self;
-        let start = |subject| hits.iter().find(|hit| hit.subject == subject).map_or(u32::MAX, |hit| hit.start);
+        let start =
+            |subject| hits.iter().find(|hit| hit.subject == subject).map_or(u32::MAX, |hit| hit.start);
         ranked.clear();
         for (subject, score) in (0..).zip(scores.iter().copied()) {
             if score > 0 {
@@ -286,6 +296,16 @@ impl<'s> Reader<'s> {
     }
 }
 
+/// Whether what was learned of a word counts for a subject, where people wrote terms with that word in
+/// it: for the subjects of these terms, the terms speak; and the word of a strong term of a subject that
+/// nobody taught is no evidence for the others, which would always have more of it.
+fn counts(found: &LearnedHit, weight: &Weight, hits: &[Hit], index: &Index) -> bool {
+    let around = || hits.iter().filter(|hit| found.is_within(hit));
+    let is_owned =
+        |hit: &Hit| matches!(hit.list, List::Strong | List::Hashtags) && !index.learned.teaches(hit.subject);
+    around().all(|hit| hit.subject != weight.subject) && (weight.hundredths < 0 || !around().any(is_owned))
+}
+
 /// Only the first 64 KiB of a text are read.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
@@ -362,7 +382,11 @@ impl<'r> Reading<'r> {
         let confidences: Vec<f64> = weights::confidences(self.scores, self.words).collect();
         let subjects = self.ranked.iter().map(|ranked| {
             let confidence = confidences.get(usize::from(ranked.subject)).copied().unwrap_or_default();
-            RankedSubject { id: self.id(ranked.subject).clone(), score: weights::shown(ranked.score), confidence }
+            RankedSubject {
+                id: self.id(ranked.subject).clone(),
+                score: weights::shown(ranked.score),
+                confidence,
+            }
         });
         let mut matched: Vec<Match> = self.hits.iter().map(|hit| self.written(hit)).collect();
         matched.extend(self.learned.iter().flat_map(|hit| self.learned_for_the_first(hit)));
@@ -389,12 +413,12 @@ impl<'r> Reading<'r> {
     /// What a learned term says for the subjects that rank first.
     fn learned_for_the_first(&self, hit: &LearnedHit) -> impl Iterator<Item = Match> {
         let (this, hit, table) = (*self, *hit, &self.subjects.index.learned);
-        let ranks_first = move |subject| {
-            this.ranked.iter().take(EXPLAINED_MAX).any(|ranked| ranked.subject == subject)
+        let is_told = move |weight: &&Weight| {
+            let mut first = this.ranked.iter().take(EXPLAINED_MAX);
+            first.any(|ranked| ranked.subject == weight.subject)
+                && counts(&hit, weight, this.hits, &this.subjects.index)
         };
-        let is_out = move |subject| this.hits.iter().any(|other| other.subject == subject && hit.is_within(other));
-        let weights = table.weights(hit.row).iter();
-        weights.filter(move |weight| ranks_first(weight.subject) && !is_out(weight.subject)).map(move |weight| Match {
+        table.weights(hit.row).iter().filter(is_told).map(move |weight| Match {
             subject: this.id(weight.subject).clone(),
             term: table.text(hit.row).to_owned(),
             weight: weights::shown(i32::from(weight.hundredths)),

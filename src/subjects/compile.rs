@@ -287,7 +287,8 @@ impl Builder {
     fn add_learned(&mut self, mut files: Vec<&RuleFile>, subjects: &[Subject]) {
         files.sort_by_key(|file| &file.name);
         let places = subjects.iter().enumerate();
-        let places = places.filter_map(|(place, subject)| Some((subject.id.as_str(), u16::try_from(place).ok()?)));
+        let places =
+            places.filter_map(|(place, subject)| Some((subject.id.as_str(), u16::try_from(place).ok()?)));
         let places: HashMap<&str, u16> = places.collect();
         let Builder { index, faults, words, .. } = self;
         let Some(english) = index.lexicons.first_mut() else { return };

@@ -54,8 +54,10 @@ pub(super) const FAULTS_MAX: usize = 100;
 /// The longest id, in characters.
 const ID_CHARS_MAX: usize = 40;
 
-const TOP_KEYS: &[&str] =
-    &["id", "name", "parent", "lcc", "ddc", "hashtags", "strong", "weak", "against", "ignore", "terms", "example"];
+const TOP_KEYS: &[&str] = &[
+    "id", "name", "parent", "lcc", "ddc", "hashtags", "strong", "weak", "against", "ignore", "terms",
+    "example",
+];
 const TERMS_KEYS: &[&str] = &["language", "strong", "weak", "against", "ignore"];
 const EXAMPLE_KEYS: &[&str] = &["yes", "no", "language"];
 

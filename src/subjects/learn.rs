@@ -63,7 +63,9 @@ pub struct Learning {
 /// Why nothing could be learned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NothingLearned {
-    #[error("none of the questions is of a subject that has a rule file and {QUESTIONS_PER_SUBJECT_MIN} questions")]
+    #[error(
+        "none of the questions is of a subject that has a rule file and {QUESTIONS_PER_SUBJECT_MIN} questions"
+    )]
     NoQuestions,
     #[error("the questions are all of one subject: two are needed to tell them apart")]
     OneSubject,

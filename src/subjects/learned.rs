@@ -77,6 +77,8 @@ pub(super) struct Learned {
     weights: Vec<Weight>,
     /// The row of every question.
     base: Option<u32>,
+    /// Whether anything was learned, for each subject.
+    taught: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,11 @@ impl Learned {
     /// The row that a term's id stands for; `None` where people wrote the term.
     pub(super) fn row_of(id: TermId) -> Option<u32> {
         id.checked_sub(FIRST_ID)
+    }
+
+    /// Whether anything was learned for a subject.
+    pub(super) fn teaches(&self, subject: u16) -> bool {
+        self.taught.get(usize::from(subject)).copied().unwrap_or_default()
     }
 
     /// The row that counts for every question.
@@ -143,6 +150,7 @@ impl Learned {
             Ok(text) => text,
             Err(fault) => return vec![fault],
         };
+        self.taught.resize(subjects.len(), false);
         let mut names = HashMap::new();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -215,16 +223,15 @@ impl Learned {
         Ok(())
     }
 
-    fn read_weight(
-        &mut self,
-        weight: &str,
-        names: &HashMap<&str, Option<u16>>,
-    ) -> Result<(), &'static str> {
+    fn read_weight(&mut self, weight: &str, names: &HashMap<&str, Option<u16>>) -> Result<(), &'static str> {
         let at = weight.rfind(['+', '-']).ok_or("this weight has no sign")?;
         let (name, number) = weight.split_at(at);
         let hundredths = number.parse().map_err(|_| "this weight is no number")?;
         match names.get(name) {
-            Some(Some(subject)) => self.weights.push(Weight { subject: *subject, hundredths }),
+            Some(Some(subject)) => {
+                self.weights.push(Weight { subject: *subject, hundredths });
+                self.taught.get_mut(usize::from(*subject)).into_iter().for_each(|taught| *taught = true);
+            }
             // A subject whose rule file is gone was told of once, where it is named.
             Some(None) => {}
             None => return Err("no line above says which subject this short name is"),

@@ -175,8 +175,10 @@ impl Lexicon {
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
         let list: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
         let beginnings = place_in(lists, list);
-        let is_learned = node.is_some_and(|node| self.terms_of(node).iter().any(|id| Learned::row_of(*id).is_some()));
-        let shapes = if self.shapes.is_empty() || is_learned { 0 } else { place_in(lists, self.shapes_of(base)) };
+        let is_learned =
+            node.is_some_and(|node| self.terms_of(node).iter().any(|id| Learned::row_of(*id).is_some()));
+        let shapes =
+            if self.shapes.is_empty() || is_learned { 0 } else { place_in(lists, self.shapes_of(base)) };
         Known {
             node: node.unwrap_or(ROOT),
             stem: stem.map_or(0, |symbol| symbol + 1),
@@ -197,12 +199,7 @@ impl Lexicon {
 
     /// Calls `found` with every term that begins at the first of `words`, and the number of its words.
     #[inline]
-    pub(super) fn terms_at(
-        &self,
-        words: &[Known],
-        lists: &Lists,
-        found: &mut impl FnMut(TermId, usize),
-    ) {
+    pub(super) fn terms_at(&self, words: &[Known], lists: &Lists, found: &mut impl FnMut(TermId, usize)) {
         let Some((first, rest)) = words.split_first() else { return };
         if first.node != ROOT {
             self.from(first.node, 1, rest, lists, found);

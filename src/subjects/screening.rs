@@ -144,8 +144,7 @@ pub(super) fn compile_rules(files: &[RuleFile]) -> (ScreeningRules, Vec<Fault>) 
     let compiled = compile(of_screening(), |_, _| ());
     let mut faults = compiled.faults;
     faults.extend(of_screening().filter_map(unknown_kind));
-    let rules =
-        Subjects { subjects: compiled.subjects, index: compiled.index, ..Subjects::default() };
+    let rules = Subjects { subjects: compiled.subjects, index: compiled.index, ..Subjects::default() };
     (Some(Box::new(rules)), faults)
 }
 

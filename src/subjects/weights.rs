@@ -61,12 +61,19 @@ pub(super) fn of(list: List) -> i16 {
 pub(super) fn within(list: List, learned: i32) -> i16 {
     let (least, most) = match list {
         List::Hashtags => (400, 400),
-        List::Strong => (150, 600),
-        List::Weak => (30, 300),
-        List::Against => (-600, -150),
+        List::Strong => (250, 600),
+        List::Weak => (50, 300),
+        List::Against => (-600, -300),
         List::Ignore => (0, 0),
     };
     i16::try_from(learned.clamp(i32::from(least), i32::from(most))).unwrap_or(least)
+}
+
+/// What a term counts, in hundredths, for a subject of which nothing was learned, in a text where
+/// something was learned of its words for others: half as much again as it would alone, since many
+/// small terms speak for those others.
+pub(super) fn untaught(list: List) -> i16 {
+    of(list) + of(list) / 2
 }
 
 /// How much a point of score counts in a text of so many words.

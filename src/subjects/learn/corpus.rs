@@ -50,7 +50,8 @@ struct Row {
 
 impl Corpus {
     pub(super) fn of(questions: &[Labelled<'_>]) -> Corpus {
-        let mut corpus = Corpus { subjects: names(questions, |question| question.subject), ..Corpus::default() };
+        let mut corpus =
+            Corpus { subjects: names(questions, |question| question.subject), ..Corpus::default() };
         let sources = names(questions, |question| question.source);
         corpus.sources = sources.len();
         let rules = Language::ENGLISH.rules();
@@ -75,7 +76,8 @@ impl Corpus {
             }
             corpus.count(start);
             let place = |names: &[String], name: &str| names.binary_search_by(|n| n.as_str().cmp(name));
-            let place = |names, name| u16::try_from(place(names, name).unwrap_or_default()).unwrap_or_default();
+            let place =
+                |names, name| u16::try_from(place(names, name).unwrap_or_default()).unwrap_or_default();
             corpus.questions.push(Row {
                 end: corpus.text.len(),
                 subject: place(&corpus.subjects, question.subject),

@@ -109,7 +109,8 @@ impl<'c> Machine<'c> {
         let (mut features, mut ends, mut lengths, mut its) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for question in corpus.questions() {
             space.all(corpus, question, &mut its);
-            let squares = its.iter().filter_map(|feature| scales.get(*feature as usize)).map(|scale| scale * scale);
+            let squares =
+                its.iter().filter_map(|feature| scales.get(*feature as usize)).map(|scale| scale * scale);
             lengths.push(squares.sum::<f32>().sqrt().max(f32::MIN_POSITIVE));
             features.extend_from_slice(&its);
             ends.push(features.len());
@@ -143,7 +144,8 @@ impl<'c> Machine<'c> {
 
     /// Moves the weights so far that one question is where it should be, all others aside.
     fn step(&mut self, question: usize, sums: &mut [f32], values: &mut Vec<(usize, f32)>) {
-        let start = question.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        let start =
+            question.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
         let end = self.ends.get(question).copied().unwrap_or_default();
         let length = self.lengths.get(question).copied().unwrap_or(1.0);
         values.clear();
@@ -161,7 +163,9 @@ impl<'c> Machine<'c> {
         let own = self.subjects.get(question).copied().map(usize::from);
         let holds = question * self.width;
         let holds = self.holds.get_mut(holds..holds + self.width).unwrap_or_default();
-        for (subject, (sum, hold)) in sums.iter_mut().zip(holds).enumerate().take(self.corpus.subjects().len()) {
+        for (subject, (sum, hold)) in
+            sums.iter_mut().zip(holds).enumerate().take(self.corpus.subjects().len())
+        {
             let side = if own == Some(subject) { 1.0 } else { -1.0 };
             let slope = side * *sum - 1.0 + *hold * 0.5 / COST;
             let moved = (*hold - slope / curve).max(0.0);

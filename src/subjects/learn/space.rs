@@ -90,9 +90,13 @@ impl Space {
         let mut its = Vec::new();
         for question in corpus.questions() {
             its.clear();
-            question.forms.iter().for_each(|form| its.extend(of_forms.get(*form as usize).into_iter().flatten()));
+            question
+                .forms
+                .iter()
+                .for_each(|form| its.extend(of_forms.get(*form as usize).into_iter().flatten()));
             keep_different(&mut its);
-            its.iter().for_each(|shape: &u32| counts.get_mut(*shape as usize).into_iter().for_each(|n| *n += 1));
+            its.iter()
+                .for_each(|shape: &u32| counts.get_mut(*shape as usize).into_iter().for_each(|n| *n += 1));
         }
         let features: Vec<Option<Feature>> = (0..)
             .zip(&counts)

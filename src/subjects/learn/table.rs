@@ -57,7 +57,13 @@ struct Line {
 
 impl Table {
     /// Writes down at most `most` weights, and one for each term that people wrote.
-    pub(super) fn of(space: &Space, corpus: &Corpus, weights: &Weights, rules: &[Rules], most: usize) -> Table {
+    pub(super) fn of(
+        space: &Space,
+        corpus: &Corpus,
+        weights: &Weights,
+        rules: &[Rules],
+        most: usize,
+    ) -> Table {
         let found = Found::count(space, corpus);
         let mut rows = Rows::of(space, weights);
         rows.fold_shapes(space, corpus, weights);
@@ -66,8 +72,12 @@ impl Table {
         let written = written_terms(space, corpus, rules);
         let least = rows.least(&found, most);
         let names = shown_terms(space, corpus);
-        let mut table =
-            Table { subjects: corpus.subjects().to_vec(), words: Vec::new(), phrases: Vec::new(), shapes: Vec::new() };
+        let mut table = Table {
+            subjects: corpus.subjects().to_vec(),
+            words: Vec::new(),
+            phrases: Vec::new(),
+            shapes: Vec::new(),
+        };
         for (feature, kind, questions) in space.features() {
             let row = rows.of_feature(feature).iter().enumerate();
             let reach = found.reach(feature);
@@ -240,7 +250,8 @@ struct Rows {
 impl Rows {
     fn of(space: &Space, weights: &Weights) -> Rows {
         let width = weights.subjects();
-        let rows = space.features().flat_map(|(feature, _, _)| weights.of(feature).iter().take(width).copied());
+        let rows =
+            space.features().flat_map(|(feature, _, _)| weights.of(feature).iter().take(width).copied());
         Rows { width, weights: rows.collect() }
     }
 
