@@ -47,6 +47,7 @@ const KEYS: &[(&str, &[&str])] = &[
     (
         "routing",
         &[
+            "sure_from_percent",
             "invite_at_once",
             "ask_next_after",
             "give_up_after",
@@ -293,6 +294,8 @@ pub(crate) fn is_language_tag(tag: &str) -> bool {
 
 fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
     let mut section = sections.open("routing");
+    let sure = section.count("sure_from_percent", 0..=100, usize::from(settings.sure_from_percent), faults);
+    settings.sure_from_percent = u8::try_from(sure).unwrap_or(settings.sure_from_percent);
     settings.invite_at_once = section.count("invite_at_once", 1..=20, settings.invite_at_once, faults);
     let ask_next = section.span("ask_next_after");
     settings.ask_next_after =

@@ -86,6 +86,7 @@ pub enum HandleError {
 impl Engine {
     /// A desk that remembers in `store`. It does nothing by itself before [`start`].
     pub fn new(store: Store, subjects: Subjects, settings: Settings) -> Engine {
+        let subjects = subjects.with_confidence_min(sure_from(&settings));
         Engine {
             store,
             subjects: RwLock::new(Arc::new(subjects)),
@@ -110,7 +111,8 @@ impl Engine {
 
     /// Uses other rules from the next input on.
     pub fn replace_subjects(&self, subjects: Subjects) {
-        *self.subjects.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(subjects);
+        let subjects = Arc::new(subjects.with_confidence_min(sure_from(&self.settings())));
+        *self.subjects.write().unwrap_or_else(PoisonError::into_inner) = subjects;
     }
 
     /// Has the rules read again, where [`Running::watch_rules`] knows how.
@@ -354,6 +356,11 @@ fn free_code(store: &Store, id: &InputId) -> Result<Code, StoreError> {
         last = Some(code);
     }
     Ok(last.expect("there is always a candidate for a code"))
+}
+
+/// The confidence from which a question's subject is chosen.
+fn sure_from(settings: &Settings) -> f64 {
+    f64::from(settings.sure_from_percent) / 100.0
 }
 
 #[cfg(test)]

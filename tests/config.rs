@@ -62,6 +62,7 @@ fn settings_arrive_where_they_belong() {
         language = "pt-BR"
         time_zone = "America/Sao_Paulo"
         [routing]
+        sure_from_percent = 35
         invite_at_once = 4
         ask_next_after = "90s"
         give_up_after = "1 week"
@@ -78,6 +79,7 @@ fn settings_arrive_where_they_belong() {
         contact: Some("desk@library.example".to_owned()),
         language: "pt-BR".to_owned(),
         time_zone: zone_named("America/Sao_Paulo").unwrap(),
+        sure_from_percent: 35,
         invite_at_once: 4,
         ask_next_after: SignedDuration::from_secs(90),
         give_up_after: SignedDuration::from_hours(168),

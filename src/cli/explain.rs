@@ -18,8 +18,12 @@ use crate::cli::classify::{RULES_DIR, each_text, rule_files, source_of, subjects
 use crate::cli::render::{self, Colour, Colours};
 use crate::fault::Position;
 use crate::subjects::{
-    Classification, GENERAL_DESK, Match, Origin, Origins, RuleFile, SubjectId, Subjects, TEXT_BYTES_MAX,
+    Classification, GENERAL_DESK, Language, Match, Origin, Origins, RuleFile, SubjectId, Subjects, Support,
+    TEXT_BYTES_MAX,
 };
+
+/// A learned term that counts less is not marked in the text.
+const MARKED_WEIGHT_MIN: f64 = 0.5;
 
 /// Of how many subjects the terms are shown to people. The others are only named.
 const SUBJECTS_SHOWN: usize = 3;
@@ -131,6 +135,9 @@ struct Found<'a> {
     language: Option<&'a str>,
     file: Option<&'a str>,
     line: Option<usize>,
+    /// In how many questions a learned term was met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learned: Option<Support>,
 }
 
 impl<'a> Explained<'a> {
@@ -176,6 +183,7 @@ impl<'a> Found<'a> {
             language: origin.map(|origin| origin.language.as_str()).filter(|language| *language != "en"),
             file: origin.map(|origin| origin.file.as_str()),
             line: origin.zip(source).map(|(origin, source)| Position::of(source, origin.span.start).line),
+            learned: found.learned,
         }
     }
 }
@@ -228,8 +236,10 @@ impl Explained<'_> {
         if self.text.len() > TEXT_BYTES_MAX {
             shown.push_str("(Only the beginning was read.)\n");
         }
-        if let Some(language) = self.language {
-            writeln!(shown, "(Read as {}.)", render::visible(language)).expect("a string takes any text");
+        let language = self.language.and_then(Language::parse);
+        if let Some(language) = language.filter(|language| *language != Language::ENGLISH) {
+            let name = language.name().unwrap_or(language.code());
+            writeln!(shown, "(Read as {name}.)").expect("a string takes any text");
         }
         let names: Vec<&str> = self.chosen.iter().filter_map(|id| self.name(id)).collect();
         let decided =
@@ -259,6 +269,7 @@ impl Explained<'_> {
         let marks = detailed.iter().enumerate().flat_map(|(place, sum)| {
             sum.terms
                 .iter()
+                .filter(|term| term.is_telling())
                 .map(move |term| Mark { range: term.start..term.end, places: BTreeSet::from([place]) })
         });
         let marked = marked(self.text, marks.collect(), colour);
@@ -304,6 +315,12 @@ impl Sum<'_> {
 }
 
 impl Found<'_> {
+    /// Whether people should see it marked in the text: most learned terms say a little for many
+    /// subjects, and stand everywhere.
+    fn is_telling(&self) -> bool {
+        self.learned.is_none() || MARKED_WEIGHT_MIN <= self.weight
+    }
+
     /// The term, and the words it was found in where they look different.
     fn label(&self) -> String {
         let (term, words) = (render::visible(self.term), render::visible(self.words));
@@ -324,7 +341,12 @@ impl Found<'_> {
         let place = match (self.file, self.line) {
             (Some(file), Some(line)) => format!("{list:<11} {file}:{line}"),
             (Some(file), None) => format!("{list:<11} {file}"),
-            (None, _) => list,
+            (None, _) => match self.learned {
+                Some(Support { questions, sources }) => {
+                    format!("{list:<11} from {questions} questions, {sources} sources")
+                }
+                None => list,
+            },
         };
         format!("  {weight}  {label}{padding}  {}\n", colour.paint(Style::new().dimmed(), &place))
     }

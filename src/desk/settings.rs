@@ -22,6 +22,9 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// The desk's own account on each network that is in use.
     pub accounts: BTreeMap<Network, Account>,
+    /// How sure the desk has to be of a subject, in per cent, to ask its librarians. Doubtful questions
+    /// go to the general desk.
+    pub sure_from_percent: u8,
     /// How many librarians are asked at a time.
     pub invite_at_once: usize,
     /// How long they have before the next ones are asked.
@@ -59,6 +62,7 @@ impl Default for Settings {
             language: "en".to_owned(),
             time_zone: TimeZone::UTC,
             accounts: BTreeMap::new(),
+            sure_from_percent: 20,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),
             give_up_after: SignedDuration::from_hours(48),

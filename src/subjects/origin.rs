@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::subjects::format::{self, List};
-use crate::subjects::{Match, RuleFile};
+use crate::subjects::{Match, RuleFile, learned};
 
 /// A place in a rule file that a person wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ impl Origins {
     /// Reads the files once more. What cannot be read in them has no place.
     pub fn of(files: &[RuleFile]) -> Origins {
         let mut places: HashMap<_, Vec<Origin>> = HashMap::new();
-        for rules in files.iter().filter_map(|file| format::read(file).0) {
+        let written = files.iter().filter(|file| !learned::is_learned(file));
+        for rules in written.filter_map(|file| format::read(file).0) {
             for term in rules.terms {
                 let language = term.language.code().to_owned();
                 let origin = Origin { file: rules.file.clone(), span: term.span, list: term.list, language };
@@ -60,14 +61,14 @@ mod tests {
         let (subjects, _) = Subjects::compile(std::slice::from_ref(&file));
         let origins = Origins::of(&[file]);
         let rows = [
-            ("an opera", "strong en \"opera\""),
-            ("#opera", "hashtags en \"opera\""),
-            ("arias", "strong en \"aria*\""),
-            ("a soap opera", "against en \"soap opera\""),
-            ("die Oper", "weak de \"oper\""),
+            ("en", "an opera", "strong en \"opera\""),
+            ("en", "#opera", "hashtags en \"opera\""),
+            ("en", "arias", "strong en \"aria*\""),
+            ("en", "a soap opera", "against en \"soap opera\""),
+            ("de", "die Oper", "weak de \"oper\""),
         ];
-        for (question, expected) in rows {
-            let found = subjects.classify(question, Some("de"));
+        for (language, question, expected) in rows {
+            let found = subjects.classify(question, Some(language));
             let origin = origins.find(&found.matched[0], question).unwrap();
             let written = &text[origin.span.clone()];
             assert_eq!(format!("{} {} {written}", origin.list.key(), origin.language), expected);
