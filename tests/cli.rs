@@ -584,11 +584,11 @@ fn the_coordinator_steps_in() {
     assert_eq!(exported["question"]["text"], "Which battle ended the norman conquest?");
     assert_eq!(exported["question"]["invitations"].as_array().unwrap().len(), 2);
 
-    insta::assert_snapshot!(folder.told(&["questions", "close", code]), @r"
+    insta::assert_snapshot!(folder.told(&["questions", "close", code]), @"
     exit: 0
     --- stdout
     --- stderr
-    the question is closed; a patron without an answer is told
+    it is closed; a patron who asked and has no answer is told
     ");
     insta::assert_snapshot!(folder.told(&["questions", "close", code]).replace(code, "CODE"), @r"
     exit: 1
