@@ -12,6 +12,7 @@ use std::fmt::Write;
 use hashbrown::{HashMap, HashSet};
 
 use crate::subjects::RuleFile;
+use crate::subjects::common::CommonWords;
 use crate::subjects::compile::TermWords;
 use crate::subjects::format::{List, Rules};
 use crate::subjects::language::Language;
@@ -34,6 +35,10 @@ const UNMET: f32 = 0.05;
 /// How much a weight's reach, in questions, counts when the least are left out.
 const REACH_POWER: f32 = 0.4;
 
+/// The most that a word counts which stands in questions about anything, in points. How people of one
+/// site put their questions is no evidence of what others ask.
+const COMMON_WORD_MAX: f32 = 0.5;
+
 /// The shortest short name of a subject, in letters.
 const SHORT_NAME_MIN: usize = 3;
 
@@ -53,6 +58,8 @@ struct Line {
     sources: u32,
     /// The place of a subject and its weight, in points of a scale to be found.
     weights: Vec<(usize, f32)>,
+    /// The most that it may count, in points.
+    most: f32,
 }
 
 impl Table {
@@ -72,6 +79,7 @@ impl Table {
         let written = written_terms(space, corpus, rules);
         let least = rows.least(&found, most);
         let names = shown_terms(space, corpus);
+        let common = CommonWords::of(Language::ENGLISH);
         let mut table = Table {
             subjects: corpus.subjects().to_vec(),
             words: Vec::new(),
@@ -94,9 +102,11 @@ impl Table {
                 Kind::Pair(one, other) => (&mut table.phrases, names.pair((one, other))),
                 Kind::Shape(shape) => (&mut table.shapes, Some(shapes::shown(space.shape(shape)))),
             };
+            let is_common = term.as_ref().is_some_and(|term| common.contain(term));
+            let most = if is_common { COMMON_WORD_MAX } else { f32::INFINITY };
             // A word without weights has a line all the same: its shapes are not to be asked.
             if !weights.is_empty() || matches!(kind, Kind::Word(_)) {
-                lines.extend(term.map(|term| Line { term, questions, sources, weights }));
+                lines.extend(term.map(|term| Line { term, questions, sources, weights, most }));
             }
         }
         table.words.push(base(corpus, weights));
@@ -142,7 +152,7 @@ impl Line {
         let _ = write!(text, "{}\t{}\t{}\t", self.term, self.questions, self.sources);
         let mut between = "";
         for (subject, weight) in &self.weights {
-            let hundredths = (weight * scale * 100.0).round() as i16;
+            let hundredths = ((weight * scale).clamp(-self.most, self.most) * 100.0).round() as i16;
             let Some(name) = names.get(*subject).filter(|_| hundredths != 0) else { continue };
             let _ = write!(text, "{between}{name}{hundredths:+}");
             between = " ";
@@ -162,6 +172,7 @@ fn base(corpus: &Corpus, weights: &Weights) -> Line {
         questions: count(corpus.len()),
         sources: count(corpus.sources()),
         weights: bases.into_iter().enumerate().collect(),
+        most: f32::INFINITY,
     }
 }
 
