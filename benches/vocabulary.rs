@@ -2,8 +2,9 @@
 //!
 //! Terms are short subject headings of the Library of Congress, then words and word pairs of questions
 //! that are not among those classified, dealt out to 25 subjects. Needs the folder of shared data,
-//! given as the first argument, or as `../shared/data`. With `--texts DIR` the questions and the
-//! vocabularies are written there, for `benches/peers.py` to measure other matchers on the same.
+//! given as the first argument, or as `../shared/data`. With `--texts DIR` the questions, the
+//! vocabularies and the rates are written there, for `benches/peers.py` to measure other matchers on
+//! the same.
 //!
 //! **Invariant:** rates are per second of CPU time of one thread, and only those of one run are
 //! compared.
@@ -43,14 +44,15 @@ fn main() {
     let others = rows.split_off(QUESTIONS);
     let headings = fs::read_to_string(data.join("vocab/lcsh_short.tsv")).unwrap();
     let terms = vocabulary(&headings, &others);
-    if let Some(dir) = texts_dir {
-        write_texts(&dir, &rows, &terms);
+    if let Some(dir) = &texts_dir {
+        write_texts(dir, &rows, &terms);
     }
     let bytes: usize = rows.iter().map(|row| row.len()).sum();
     println!("{} questions, {} bytes a question", rows.len(), bytes / rows.len());
     let none = Subjects::default();
     let tokens = rate(&rows, || none.reader());
     println!("tokenising alone: {tokens:.0} questions/s");
+    let mut rates = serde_json::Map::new();
     for size in SIZES {
         let files = rule_files(terms.get(..size).unwrap());
         let before = resident_mib();
@@ -71,6 +73,12 @@ fn main() {
             evidence as f64 / rows.len() as f64,
             faults.len(),
         );
+        let own = serde_json::json!({"warm": warm, "cold": cold, "built": built.as_secs_f64(), "mib": grown});
+        rates.insert(size.to_string(), own);
+    }
+    if let Some(dir) = &texts_dir {
+        let rates = serde_json::json!({"tokenising": tokens, "terms": rates});
+        fs::write(dir.join("rates.json"), rates.to_string()).unwrap();
     }
 }
 
