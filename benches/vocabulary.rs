@@ -2,8 +2,9 @@
 //!
 //! Terms are short subject headings of the Library of Congress, then words and word pairs of questions
 //! that are not among those classified, dealt out to 25 subjects. Needs the folder of shared data,
-//! given as the first argument, or as `../shared/data`. With `--texts DIR` the questions and the
-//! vocabularies are written there, for `benches/peers.py` to measure other matchers on the same.
+//! given as the first argument, or as `../shared/data`. With `--texts DIR` the questions, the
+//! vocabularies and the rates are written there, for `benches/peers.py` to measure other matchers on
+//! the same.
 //!
 //! **Invariant:** rates are per second of CPU time of one thread, and only those of one run are
 //! compared.
@@ -14,9 +15,10 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use stumper::subjects::{Reader, RuleFile, Subjects};
+use stumper::config::rules_dir;
+use stumper::subjects::{LEARNED_ENDING, Reader, RuleFile, Subjects};
 
 const SIZES: [usize; 4] = [500, 5_000, 50_000, 200_000];
 const SUBJECTS: usize = 25;
@@ -26,6 +28,7 @@ const QUESTIONS: usize = 20_000;
 const CPU_TIME: Duration = Duration::from_millis(1_500);
 
 fn main() {
+    compile_the_shipped();
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let mut data = PathBuf::from("../shared/data");
     let mut texts_dir = None;
@@ -43,20 +46,21 @@ fn main() {
     let others = rows.split_off(QUESTIONS);
     let headings = fs::read_to_string(data.join("vocab/lcsh_short.tsv")).unwrap();
     let terms = vocabulary(&headings, &others);
-    if let Some(dir) = texts_dir {
-        write_texts(&dir, &rows, &terms);
+    if let Some(dir) = &texts_dir {
+        write_texts(dir, &rows, &terms);
     }
     let bytes: usize = rows.iter().map(|row| row.len()).sum();
     println!("{} questions, {} bytes a question", rows.len(), bytes / rows.len());
     let none = Subjects::default();
     let tokens = rate(&rows, || none.reader());
     println!("tokenising alone: {tokens:.0} questions/s");
+    let mut rates = serde_json::Map::new();
     for size in SIZES {
         let files = rule_files(terms.get(..size).unwrap());
         let before = resident_mib();
-        let began = Instant::now();
+        let began = cpu_time();
         let (subjects, faults) = Subjects::compile(&files);
-        let built = began.elapsed();
+        let built = cpu_time() - began;
         let grown = resident_mib() - before;
         let mut reader = subjects.reader();
         let evidence: usize = rows.iter().map(|row| reader.read(row, None).evidence()).sum();
@@ -71,7 +75,44 @@ fn main() {
             evidence as f64 / rows.len() as f64,
             faults.len(),
         );
+        let own = serde_json::json!({"warm": warm, "cold": cold, "built": built.as_secs_f64(), "mib": grown});
+        rates.insert(size.to_string(), own);
     }
+    if let Some(dir) = &texts_dir {
+        let rates = serde_json::json!({"tokenising": tokens, "terms": rates});
+        fs::write(dir.join("rates.json"), rates.to_string()).unwrap();
+    }
+}
+
+/// What the rules that come with the desk cost before the first question.
+fn compile_the_shipped() {
+    let Ok(files) = rules_dir::read(Path::new("rules")) else {
+        println!("skipped: there are no rules here");
+        return;
+    };
+    let (learned, written): (Vec<RuleFile>, Vec<RuleFile>) =
+        files.iter().cloned().partition(|file| file.name.ends_with(LEARNED_ENDING));
+    let before = resident_mib();
+    let kept = Subjects::compile(&files);
+    let grown = resident_mib() - before;
+    let rounds = || (0..15).map(|_| (compile_time(&files), compile_time(&written)));
+    let (mut all, mut of_written): (Vec<Duration>, Vec<Duration>) = rounds().unzip();
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+    };
+    let (all, of_written) = (median(&mut all), median(&mut of_written));
+    println!(
+        "{:?}, compiled in {all:.1} ms, {of_written:.1} ms without the {} learned files; {grown:.1} MiB",
+        kept.0,
+        learned.len()
+    );
+}
+
+fn compile_time(files: &[RuleFile]) -> Duration {
+    let began = cpu_time();
+    std::hint::black_box(Subjects::compile(files));
+    cpu_time() - began
 }
 
 /// Different terms, all of which the rules take.

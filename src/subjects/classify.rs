@@ -20,7 +20,7 @@ use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::learned::{Learned, Weight};
-use crate::subjects::lexicon::{self, Known, Lexicon, Lists, TermId};
+use crate::subjects::lexicon::{Known, Lexicon, Lists, TermId};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
@@ -274,7 +274,7 @@ impl<'s> Reader<'s> {
         for (first, word) in words.iter().enumerate() {
             let from_here = self.known.get(first..).unwrap_or_default();
             let Some(known) = from_here.first() else { continue };
-            for shape in lexicon::shapes_of(*known, &memo.lists) {
+            for shape in known.shapes(&memo.lists) {
                 found(*shape, word.start, word.end);
             }
             if known.may_begin() {
@@ -439,7 +439,7 @@ impl<'r> Reading<'r> {
 struct Memo {
     short: HashMap<Key, Known>,
     long: HashMap<Box<str>, Known>,
-    lists: Lists,
+    lists: Vec<Lists>,
 }
 
 impl Memo {

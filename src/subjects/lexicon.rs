@@ -6,7 +6,9 @@
 //! **Invariant:** only whole words are compared. `art` is not found in "heart", and `art*` only at
 //! the beginning of a word.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::subjects::language::detection::{Marks, marks_of};
 use crate::subjects::language::{Language, WordRules};
@@ -16,13 +18,14 @@ use crate::subjects::shapes::{self, Cutter};
 /// The id of a term, over all languages.
 pub(super) type TermId = u32;
 
-/// The id of a stem or of a `word*`, within one language.
-pub(super) type Symbol = u32;
+/// The id of a stem or of a `word*`, within one language: the place behind it as the first word of a
+/// term, whether or not a term begins so.
+pub(super) type Symbol = Node;
 
 /// A place in the trie.
 type Node = u32;
 
-/// The first place, before any word. No step leads back to it.
+/// The first place, before any word. No step leads back to it, and no stem has it.
 const ROOT: Node = 0;
 
 /// The shortest `word*` without its star, in characters: shorter ones would match anything.
@@ -46,58 +49,136 @@ pub(super) enum Extent {
     Beginning,
 }
 
+/// The last of a place's terms has this bit.
+const LAST: TermId = 1 << 30;
+
 /// What a word of a text is to a lexicon. Small and flat, so that many are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
-    /// The place behind its stem as the first word of a term; [`ROOT`] where no term begins so.
-    node: Node,
-    /// Its stem's symbol and one; 0 where no term has it.
-    stem: u32,
-    /// Where its `word*` symbols stand in [`Lists`], and one; 0 where it has none.
-    beginnings: u32,
-    /// Where its learned shapes stand in [`Lists`], and one; 0 where it has none, or a line of its own.
-    pub(super) shapes: u32,
+    /// Its stem's symbol; [`ROOT`] where no term has it.
+    stem: Symbol,
+    /// As in [`Way`].
+    terms: u32,
+    /// Where its [`Lists`] stand among those of all words, and one; 0 where it has none.
+    lists: u32,
     /// What it says about the language of its text; only the English lexicon is asked for that.
     pub(super) marks: Marks,
+    /// Whether a term of several words begins with its stem.
+    goes_on: bool,
+    /// Whether it may be a `word*`.
+    has_beginnings: bool,
 }
 
 impl Known {
     /// Whether no term has this word anywhere.
-    pub(super) fn is_nothing(self) -> bool {
-        self.stem == 0 && self.beginnings == 0
+    fn is_nothing(self) -> bool {
+        self.stem == ROOT && !self.has_beginnings
     }
 
     /// Whether a term may begin with this word.
     pub(super) fn may_begin(self) -> bool {
-        self.node != ROOT || self.beginnings != 0
+        self.terms != 0 || self.goes_on || self.has_beginnings
+    }
+
+    fn way(self) -> Way {
+        Way { onward: if self.goes_on { self.stem } else { ROOT }, terms: self.terms }
+    }
+
+    fn lists(self, lists: &[Lists]) -> Option<&Lists> {
+        lists.get(self.lists.checked_sub(1)? as usize)
+    }
+
+    fn beginnings(self, lists: &[Lists]) -> &[Symbol] {
+        let own = if self.has_beginnings { self.lists(lists) } else { None };
+        own.map(|lists| lists.beginnings.as_ref()).unwrap_or_default()
+    }
+
+    /// Its learned shapes.
+    pub(super) fn shapes(self, lists: &[Lists]) -> &[TermId] {
+        self.lists(lists).map(|lists| lists.shapes.as_ref()).unwrap_or_default()
     }
 }
 
-/// The `word*` symbols, and the ids of learned shapes, of the few words that have any.
-pub(super) type Lists = Vec<Box<[u32]>>;
+/// What only some words have.
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    /// The symbols of the `word*` that it may be.
+    beginnings: Box<[Symbol]>,
+    /// Its learned shapes, where it has no line of its own.
+    shapes: Box<[TermId]>,
+}
 
 /// The terms of one language.
 #[derive(Clone, Debug)]
 pub(super) struct Lexicon {
     language: Language,
     rules: WordRules,
-    stems: HashMap<Box<str>, Symbol>,
+    stems: Symbols,
     beginnings: HashMap<[u8; PREFIX_KEY_BYTES], Vec<(Box<str>, Symbol)>>,
-    symbols: Symbol,
+    /// The symbols of the words of terms, so that a word of many is stemmed once. Only for adding.
+    placed: Symbols,
     shapes: HashMap<Box<str>, TermId>,
-    steps: HashMap<(Node, Symbol), Node>,
-    /// Where the terms that were added ended; sorted into `nodes` and `terms` by [`Lexicon::finish`].
+    /// From a place behind a word, by the word that follows, to the place behind that.
+    steps: HashMap<(Node, Symbol), Way>,
+    /// Where the terms that were added ended; sorted into `terms` by [`Lexicon::finish`].
     added: Vec<(Node, TermId)>,
-    nodes: Vec<Place>,
+    /// The way to each place.
+    nodes: Vec<Way>,
     terms: Vec<TermId>,
 }
 
-/// A place in the trie as the search needs it.
+/// A way to a place in the trie, with all that the search needs to know of the place.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// Where the list of its terms begins; it ends where the next place's begins.
+struct Way {
+    /// The place; after [`Lexicon::finish`], [`ROOT`] where no term goes on from there.
+    onward: Node,
+    /// Where the list of its terms begins, and one; 0 where no term ends there.
     terms: u32,
-    goes_on: bool,
+}
+
+/// Folded words and their symbols, all in one text: a vocabulary has too many for a piece of memory each.
+#[derive(Clone, Debug, Default)]
+struct Symbols {
+    texts: String,
+    entries: HashTable<Entry>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    symbol: Symbol,
+    start: u32,
+    end: u32,
+}
+
+impl Entry {
+    fn text(self, texts: &str) -> &str {
+        texts.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl Symbols {
+    fn get(&self, text: &str) -> Option<Symbol> {
+        let hash = self.hasher.hash_one(text);
+        self.entries.find(hash, |entry| entry.text(&self.texts) == text).map(|entry| entry.symbol)
+    }
+
+    /// Adds a text that is not there.
+    fn insert(&mut self, text: &str, symbol: Symbol) {
+        let Symbols { texts, entries, hasher } = self;
+        let place =
+            |texts: &str| u32::try_from(texts.len()).expect("limits on files and terms keep it short");
+        let start = place(texts);
+        texts.push_str(text);
+        let entry = Entry { symbol, start, end: place(texts) };
+        entries.insert_unique(hasher.hash_one(text), entry, |entry| hasher.hash_one(entry.text(texts)));
+    }
+
+    fn shrink_to_fit(&mut self) {
+        let Symbols { texts, entries, hasher } = self;
+        texts.shrink_to_fit();
+        entries.shrink_to_fit(|entry| hasher.hash_one(entry.text(texts)));
+    }
 }
 
 impl Lexicon {
@@ -105,13 +186,13 @@ impl Lexicon {
         Lexicon {
             rules: language.rules(),
             language,
-            stems: HashMap::new(),
+            stems: Symbols::default(),
             beginnings: HashMap::new(),
-            symbols: 0,
+            placed: Symbols::default(),
             shapes: HashMap::new(),
             steps: HashMap::new(),
             added: Vec::new(),
-            nodes: vec![Place::default()],
+            nodes: vec![Way::default()],
             terms: Vec::new(),
         }
     }
@@ -125,16 +206,21 @@ impl Lexicon {
         let mut node = ROOT;
         for (folded, extent) in words {
             let symbol = self.intern(folded, extent);
-            let next = Node::try_from(self.nodes.len()).expect("limits on files and terms keep nodes few");
-            let before = node;
-            node = *self.steps.entry((before, symbol)).or_insert(next);
-            if node == next {
-                self.nodes.push(Place::default());
-                let before = self.nodes.get_mut(before as usize).expect("every step begins at a node");
-                before.goes_on = true;
-            }
+            node = match node {
+                ROOT => symbol,
+                before => self.step_of(before, symbol),
+            };
         }
         node
+    }
+
+    fn step_of(&mut self, before: Node, symbol: Symbol) -> Node {
+        if let Some(known) = self.steps.get(&(before, symbol)) {
+            return known.onward;
+        }
+        let onward = new_node(&mut self.nodes);
+        self.steps.insert((before, symbol), Way { onward, terms: 0 });
+        onward
     }
 
     /// Adds a term at a place that [`place`](Lexicon::place) gave. It is found after
@@ -151,41 +237,56 @@ impl Lexicon {
 
     /// Makes the terms ready to be found, and gives back memory that only adding needs.
     pub(super) fn finish(&mut self) {
+        self.placed = Symbols::default();
         let mut added = std::mem::take(&mut self.added);
         added.sort_unstable();
-        self.terms = added.iter().map(|(_, term)| *term).collect();
-        let mut listed = 0;
-        for (node, place) in self.nodes.iter_mut().enumerate() {
-            place.terms = u32::try_from(listed).expect("limits on files and terms keep them few");
-            let own = added.iter().skip(listed).take_while(|(at, _)| *at as usize == node);
-            listed += own.count();
+        for (before, _) in self.steps.keys() {
+            let way = self.nodes.get_mut(*before as usize).expect("every step begins at a node");
+            way.onward = *before;
         }
+        for terms in added.chunk_by(|(node, _), (other, _)| node == other) {
+            let begin = u32::try_from(self.terms.len() + 1).expect("limits on files and terms keep them few");
+            self.terms.extend(terms.iter().map(|(_, term)| *term));
+            self.terms.last_mut().into_iter().for_each(|last| *last |= LAST);
+            let node = terms.first().map_or(ROOT, |(node, _)| *node);
+            let way = self.nodes.get_mut(node as usize).expect("every term ends at a node");
+            way.terms = begin;
+        }
+        for way in self.steps.values_mut() {
+            *way = self.nodes.get(way.onward as usize).copied().unwrap_or_default();
+        }
+        self.terms.shrink_to_fit();
         self.nodes.shrink_to_fit();
         self.steps.shrink_to_fit();
         self.stems.shrink_to_fit();
+        self.shapes.shrink_to_fit();
     }
 
     /// What a folded word of a text is here.
-    pub(super) fn look_up(&self, folded: &str, lists: &mut Lists) -> Known {
+    pub(super) fn look_up(&self, folded: &str, lists: &mut Vec<Lists>) -> Known {
         let base = self.rules.base(folded);
-        let stem = self.stems.get(self.rules.stem(base).as_ref()).copied();
-        let node = stem.and_then(|symbol| self.steps.get(&(ROOT, symbol)).copied());
+        let stem = self.stems.get(&self.rules.stem(base)).unwrap_or(ROOT);
+        let way = self.way_to(stem);
         let key = base.as_bytes().first_chunk::<PREFIX_KEY_BYTES>();
         let near = key.and_then(|key| self.beginnings.get(key)).map(Vec::as_slice).unwrap_or_default();
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
-        let list: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
-        let beginnings = place_in(lists, list);
-        let is_learned =
-            node.is_some_and(|node| self.terms_of(node).iter().any(|id| Learned::row_of(*id).is_some()));
+        let beginnings: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
+        let is_learned = || self.terms_of(way).any(|id| Learned::row_of(id).is_some());
         let shapes =
-            if self.shapes.is_empty() || is_learned { 0 } else { place_in(lists, self.shapes_of(base)) };
-        Known {
-            node: node.unwrap_or(ROOT),
-            stem: stem.map_or(0, |symbol| symbol + 1),
-            beginnings,
-            shapes,
+            if self.shapes.is_empty() || is_learned() { Box::default() } else { self.shapes_of(base) };
+        let mut known = Known {
+            stem,
+            terms: way.terms,
+            lists: 0,
             marks: if self.language == Language::ENGLISH { marks_of(folded) } else { 0 },
+            goes_on: way.onward != ROOT,
+            has_beginnings: !beginnings.is_empty(),
+        };
+        if known.has_beginnings || !shapes.is_empty() {
+            lists.push(Lists { beginnings, shapes });
+            known.lists = u32::try_from(lists.len()).unwrap_or_default();
         }
+        known
     }
 
     /// The learned shapes of a word, each once.
@@ -199,15 +300,11 @@ impl Lexicon {
 
     /// Calls `found` with every term that begins at the first of `words`, and the number of its words.
     #[inline]
-    pub(super) fn terms_at(&self, words: &[Known], lists: &Lists, found: &mut impl FnMut(TermId, usize)) {
+    pub(super) fn terms_at(&self, words: &[Known], lists: &[Lists], found: &mut impl FnMut(TermId, usize)) {
         let Some((first, rest)) = words.split_first() else { return };
-        if first.node != ROOT {
-            self.from(first.node, 1, rest, lists, found);
-        }
-        for symbol in beginnings_of(*first, lists) {
-            if let Some(node) = self.steps.get(&(ROOT, *symbol)) {
-                self.from(*node, 1, rest, lists, found);
-            }
+        self.from(first.way(), 1, rest, lists, found);
+        for symbol in first.beginnings(lists) {
+            self.from(self.way_to(*symbol), 1, rest, lists, found);
         }
     }
 
@@ -225,41 +322,44 @@ impl Lexicon {
         let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
         for end in ends {
             let (word, after) = rest.split_at(end);
-            let symbol = self.stems.get(self.rules.stem(word).as_ref());
-            let Some(next) = symbol.and_then(|symbol| self.steps.get(&(node, *symbol))) else { continue };
+            let Some(symbol) = self.stems.get(&self.rules.stem(word)) else { continue };
+            let way = match node {
+                ROOT => Some(self.way_to(symbol)),
+                node => self.steps.get(&(node, symbol)).copied(),
+            };
+            let Some(way) = way else { continue };
             // A single word is found as the word it is.
             if after.is_empty() && words > 0 {
-                self.terms_of(*next).iter().for_each(|term| found(*term));
-            } else if self.goes_on(*next) {
-                self.joined_from(*next, words + 1, after, found);
+                self.terms_of(way).for_each(&mut *found);
+            } else if way.onward != ROOT {
+                self.joined_from(way.onward, words + 1, after, found);
             }
         }
     }
 
     fn from(
         &self,
-        mut node: Node,
+        mut way: Way,
         mut count: usize,
         mut rest: &[Known],
-        lists: &Lists,
+        lists: &[Lists],
         found: &mut impl FnMut(TermId, usize),
     ) {
         loop {
-            for term in self.terms_of(node) {
-                found(*term, count);
+            for term in self.terms_of(way) {
+                found(term, count);
             }
             let Some((next, behind)) = rest.split_first() else { return };
-            if count == PHRASE_WORDS_MAX || next.is_nothing() || !self.goes_on(node) {
+            if count == PHRASE_WORDS_MAX || next.is_nothing() || way.onward == ROOT {
                 return;
             }
-            for symbol in beginnings_of(*next, lists) {
-                if let Some(node) = self.steps.get(&(node, *symbol)) {
-                    self.branch(*node, count + 1, behind, lists, found);
+            for symbol in next.beginnings(lists) {
+                if let Some(way) = self.steps.get(&(way.onward, *symbol)) {
+                    self.branch(*way, count + 1, behind, lists, found);
                 }
             }
-            let step = next.stem.checked_sub(1).and_then(|symbol| self.steps.get(&(node, symbol)));
-            let Some(step) = step else { return };
-            (node, rest, count) = (*step, behind, count + 1);
+            let Some(step) = self.steps.get(&(way.onward, next.stem)) else { return };
+            (way, rest, count) = (*step, behind, count + 1);
         }
     }
 
@@ -267,73 +367,68 @@ impl Lexicon {
     #[cold]
     fn branch(
         &self,
-        node: Node,
+        way: Way,
         count: usize,
         rest: &[Known],
-        lists: &Lists,
+        lists: &[Lists],
         found: &mut dyn FnMut(TermId, usize),
     ) {
-        self.from(node, count, rest, lists, &mut |term, words| found(term, words));
+        self.from(way, count, rest, lists, &mut |term, words| found(term, words));
     }
 
-    fn goes_on(&self, node: Node) -> bool {
-        self.nodes.get(node as usize).is_some_and(|place| place.goes_on)
+    /// The way to a symbol's own place.
+    fn way_to(&self, symbol: Symbol) -> Way {
+        self.nodes.get(symbol as usize).copied().unwrap_or_default()
     }
 
-    fn terms_of(&self, node: Node) -> &[TermId] {
-        let begin = |node: usize| self.nodes.get(node).map(|place| place.terms as usize);
-        let from = begin(node as usize).unwrap_or_default();
-        let until = begin(node as usize + 1).unwrap_or(self.terms.len());
-        self.terms.get(from..until).unwrap_or_default()
+    fn terms_of(&self, way: Way) -> impl Iterator<Item = TermId> {
+        let begin = way.terms.checked_sub(1).and_then(|begin| self.terms.get(begin as usize..));
+        let mut rest = begin.unwrap_or_default().iter();
+        let mut is_last = false;
+        std::iter::from_fn(move || {
+            let term = if is_last { None } else { rest.next() };
+            is_last = term.is_some_and(|term| term & LAST != 0);
+            term.map(|term| term & !LAST)
+        })
     }
 
     fn intern(&mut self, folded: &str, extent: Extent) -> Symbol {
-        let base = self.rules.base(folded);
-        let next = self.symbols;
-        let symbol = match extent {
-            Extent::Whole => {
-                let stem = self.rules.stem(base);
-                match self.stems.get(stem.as_ref()) {
-                    Some(symbol) => *symbol,
-                    None => {
-                        self.stems.insert(stem.into(), next);
-                        next
-                    }
-                }
-            }
-            Extent::Beginning => {
-                let key = base.as_bytes().first_chunk().copied().unwrap_or_default();
-                let near = self.beginnings.entry(key).or_default();
-                match near.iter().find(|(known, _)| known.as_ref() == base) {
-                    Some((_, symbol)) => *symbol,
-                    None => {
-                        near.push((base.into(), next));
-                        next
-                    }
-                }
-            }
-        };
-        self.symbols += Symbol::from(symbol == next);
+        match extent {
+            Extent::Whole => match self.placed.get(folded) {
+                Some(symbol) => symbol,
+                None => self.intern_whole(folded),
+            },
+            Extent::Beginning => self.intern_beginning(folded),
+        }
+    }
+
+    fn intern_whole(&mut self, folded: &str) -> Symbol {
+        let stem = self.rules.stem(self.rules.base(folded));
+        let symbol = self.stems.get(&stem).unwrap_or_else(|| {
+            let new = new_node(&mut self.nodes);
+            self.stems.insert(&stem, new);
+            new
+        });
+        self.placed.insert(folded, symbol);
         symbol
     }
-}
 
-/// Keeps a list: its place and one, or 0 where it is empty.
-fn place_in(lists: &mut Lists, list: Box<[u32]>) -> u32 {
-    if list.is_empty() {
-        return 0;
+    fn intern_beginning(&mut self, folded: &str) -> Symbol {
+        let base = self.rules.base(folded);
+        let key = base.as_bytes().first_chunk().copied().unwrap_or_default();
+        let near = self.beginnings.get(&key).map(Vec::as_slice).unwrap_or_default();
+        if let Some((_, symbol)) = near.iter().find(|(known, _)| known.as_ref() == base) {
+            return *symbol;
+        }
+        let base = base.into();
+        let new = new_node(&mut self.nodes);
+        self.beginnings.entry(key).or_default().push((base, new));
+        new
     }
-    lists.push(list);
-    u32::try_from(lists.len()).unwrap_or_default()
 }
 
-/// The learned shapes of a word.
-pub(super) fn shapes_of(word: Known, lists: &Lists) -> &[TermId] {
-    let list = word.shapes.checked_sub(1).and_then(|at| lists.get(at as usize));
-    list.map(AsRef::as_ref).unwrap_or_default()
-}
-
-fn beginnings_of(word: Known, lists: &Lists) -> &[Symbol] {
-    let list = word.beginnings.checked_sub(1).and_then(|at| lists.get(at as usize));
-    list.map(AsRef::as_ref).unwrap_or_default()
+fn new_node(nodes: &mut Vec<Way>) -> Node {
+    let new = Node::try_from(nodes.len()).expect("limits on files and terms keep nodes few");
+    nodes.push(Way::default());
+    new
 }

@@ -37,6 +37,61 @@ const KEY_BYTES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(u128);
 
+/// Stands behind the folded words, so that each has as many bytes behind its beginning as a key, and
+/// so that all are read in rows of eight.
+const BEHIND: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// Which of 64 bytes of a folded plain text are letters or digits, and which are apostrophes: a bit
+/// for each byte, the first one lowest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    letters: u64,
+    apostrophes: u64,
+}
+
+impl Row {
+    /// Reads eight bytes at a time, as one number.
+    fn of(eights: &[[u8; 8]]) -> Row {
+        let mut row = Row::default();
+        for (eight, shift) in eights.iter().zip((0..).step_by(8)) {
+            let eight = u64::from_le_bytes(*eight);
+            let letters = within(eight, b'a', b'z') | within(eight, b'0', b'9');
+            row.letters |= bits(letters) << shift;
+            row.apostrophes |= bits(within(eight, b'\'', b'\'')) << shift;
+        }
+        row
+    }
+
+    /// The bytes that lie in a word.
+    fn words(self, before: Row, after: Row) -> u64 {
+        let letter_before = self.letters << 1 | before.letters >> 63;
+        let letter_after = self.letters >> 1 | after.letters << 63;
+        self.letters | (self.apostrophes & letter_before & letter_after)
+    }
+
+    /// The first byte of each word, and the first behind it.
+    fn bounds(self, before: Row, after: Row) -> u64 {
+        let words = self.words(before, after);
+        // An apostrophe at the end of the row before lies in a word where a letter follows.
+        let is_in_word =
+            (before.letters | (before.apostrophes & before.letters << 1 & self.letters << 63)) >> 63;
+        words ^ (words << 1 | is_in_word)
+    }
+}
+
+/// The highest bit of each byte of `eight` that lies between two others. No byte is above 127.
+fn within(eight: u64, first: u8, last: u8) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let from = |least: u8| eight + EACH * u64::from(0x80 - least);
+    from(first) & !from(last + 1) & (EACH << 7)
+}
+
+/// The highest bit of each of eight bytes, side by side: the product brings each to its place in the
+/// last byte.
+fn bits(highest: u64) -> u64 {
+    (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 /// A hashtag and its place: byte offsets into the text, the `#` included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
@@ -69,14 +124,13 @@ impl Words {
         self.words.clear();
         self.tags.clear();
         let text = readable(text);
-        self.is_plain = text.bytes().all(is_plain);
+        self.is_plain = are_plain(text.as_bytes());
         if self.is_plain {
             self.read_plain(text);
         } else {
             self.read_any(text);
+            self.folded.push_str(BEHIND);
         }
-        // So that the last word has as many bytes behind its beginning as a key.
-        self.folded.push_str("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 
     /// Whether the text has only ASCII letters and signs between words.
@@ -89,21 +143,28 @@ impl Words {
     fn read_plain(&mut self, text: &str) {
         self.folded.push_str(text);
         self.folded.make_ascii_lowercase();
-        let bytes = text.as_bytes();
-        let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        self.folded.push_str(BEHIND);
+        let mut start = None;
+        let (eights, _) = self.folded.as_bytes().as_chunks::<8>();
+        let mut before = Row::default();
+        let mut rows = eights.chunks(8).map(Row::of).peekable();
         let mut at = 0;
-        while at < bytes.len() {
-            if !is_letter(at) {
-                at += 1;
-                continue;
+        while let Some(row) = rows.next() {
+            let after = rows.peek().copied().unwrap_or_default();
+            let mut bounds = row.bounds(before, after);
+            while bounds != 0 {
+                let bound = at + bounds.trailing_zeros() as usize;
+                bounds &= bounds - 1;
+                match start.take() {
+                    None => start = Some(bound),
+                    Some(start) if bound - start <= WORD_BYTES_MAX => {
+                        self.words.push(Word { start, end: bound, folded: (start, bound) });
+                    }
+                    Some(_) => {}
+                }
             }
-            let start = at;
-            while is_letter(at) || (bytes.get(at) == Some(&b'\'') && is_letter(at + 1)) {
-                at += 1;
-            }
-            if at - start <= WORD_BYTES_MAX {
-                self.words.push(Word { start, end: at, folded: (start, at) });
-            }
+            before = row;
+            at += 64;
         }
     }
 
@@ -250,10 +311,13 @@ pub(super) fn fold_tag(name: &str) -> String {
     key
 }
 
-/// Whether a byte stands for itself: an ASCII character that is a letter or digit, that parts words,
-/// or that is an apostrophe.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !matches!(byte, b'#' | b'@' | b'+' | b'`')
+/// Whether each byte stands for itself: an ASCII character that is a letter or digit, that parts
+/// words, or that is an apostrophe.
+fn are_plain(bytes: &[u8]) -> bool {
+    // Without a way out in between, many bytes are looked at together.
+    let is_any_other =
+        bytes.iter().fold(false, |is_any, byte| is_any | matches!(byte, b'#' | b'@' | b'+' | b'`'));
+    bytes.is_ascii() && !is_any_other
 }
 
 /// What a character is to the cutting of words.
@@ -471,8 +535,9 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// Long enough for words that lie in several rows.
         #[test]
-        fn plain_texts_are_read_as_any_other(text in "[a-zA-Z0-9'\\-_ .,;?!\"/\u{0}\u{7f}\n]{0,200}") {
+        fn plain_texts_are_read_as_any_other(text in "[a-zA-Z0-9'\\-_ .,;?!\"/\u{0}\u{7f}\n]{0,200}|[a-z' ]{0,400}") {
             let (mut plain, mut any) = (Words::default(), Words::default());
             plain.read_plain(&text);
             any.read_any(&text);

@@ -102,7 +102,7 @@ fn folded(word: &str) -> String {
 /// What a folded word says about the language of its text.
 pub(in crate::subjects) fn marks_of(folded: &str) -> Marks {
     let words = &TABLE.words;
-    let clinging = || folded.split_inclusive('\'').next().and_then(|article| words.get(article));
+    let clinging = || words.get(folded.get(..=folded.find('\'')?)?);
     words.get(folded).or_else(clinging).copied().unwrap_or_default()
 }
 
