@@ -265,7 +265,7 @@ mod tests {
     fn json_is_as_documented() {
         let (exit, out, err) = run(&["Über the Ottomans"], "", true);
         assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
-        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.8159181070352011}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}],"kind":"question","evidence":[]}"#);
+        insta::assert_snapshot!(out, @r#"{"text":"Über the Ottomans","language":null,"best":"history","subjects":[{"id":"history","score":3.0,"confidence":0.8323198903629541}],"matched":[{"subject":"history","term":"ottoman*","weight":3.0,"start":10,"end":18}],"kind":"question","evidence":[]}"#);
     }
 
     #[test]
@@ -278,17 +278,17 @@ mod tests {
           history                  score 4, confidence 0.78
             +3  ottoman*  in "Ottoman"
             +1  king  in "king"
-          music                    score 3, confidence 0.15
+          music                    score 3, confidence 0.13
             +3  guitar  in "guitar"
 
         General desk (general): too little evidence
-          history                  score 1, confidence 0.17
+          history                  score 1, confidence 0.19
             +1  king  in "king"
 
         General desk (general): no term of any subject
 
         History (history)
-          history                  score 3, confidence 0.82
+          history                  score 3, confidence 0.83
             +3  world war  in "#WorldWar"
 
         General desk (general): no term of any subject
@@ -316,7 +316,7 @@ mod tests {
             +1  spam: free  in "Free"
             +3  spam: prize draw  in "prize draw"
         History (history)
-          history                  score 3, confidence 0.82
+          history                  score 3, confidence 0.83
             +3  ottoman*  in "Ottoman"
         "#);
         insta::assert_snapshot!(show("?!", false), @r"

@@ -70,7 +70,7 @@ pub(super) fn within(list: List, learned: i32) -> i16 {
         List::Against => (-600, usual),
         List::Hashtags | List::Ignore => (usual, usual),
     };
-    i16::try_from(learned.clamp(i32::from(least), most)).unwrap_or(least)
+    i16::try_from(learned.clamp(i32::from(least), i32::from(most))).unwrap_or(usual)
 }
 
 /// What a term counts, in hundredths, for a subject of which nothing was learned, in a text where
