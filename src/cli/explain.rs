@@ -22,6 +22,9 @@ use crate::subjects::{
     TEXT_BYTES_MAX,
 };
 
+/// What people read in place of a term that stands for no words of the text.
+const EVERY_QUESTION: &str = "(every question)";
+
 /// A learned term that counts less is not marked in the text.
 const MARKED_WEIGHT_MIN: f64 = 0.5;
 
@@ -323,6 +326,9 @@ impl Found<'_> {
 
     /// The term, and the words it was found in where they look different.
     fn label(&self) -> String {
+        if self.start == self.end {
+            return EVERY_QUESTION.to_owned();
+        }
         let (term, words) = (render::visible(self.term), render::visible(self.words));
         let is_same = term.to_lowercase() == words.to_lowercase();
         shortened(&if is_same { term } else { format!("{term} (“{words}”)") }, TERM_WIDTH_MAX)
@@ -343,7 +349,9 @@ impl Found<'_> {
             (Some(file), None) => format!("{list:<11} {file}"),
             (None, _) => match self.learned {
                 Some(Support { questions, sources }) => {
-                    format!("{list:<11} from {questions} questions, {sources} sources")
+                    let places =
+                        if sources == 1 { "1 source".to_owned() } else { format!("{sources} sources") };
+                    format!("{list:<11} from {questions} questions, {places}")
                 }
                 None => list,
             },
