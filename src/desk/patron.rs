@@ -151,7 +151,8 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         .collect();
     let body = if lines.is_empty() { wording::no_such_question() } else { lines.join("\n") };
     let only = match asked.as_slice() {
-        [only] => Some(only.code.clone()),
+        // What is held back has no conversation that a reply could go on.
+        [only] if !only.state.is_held() => Some(only.code.clone()),
         _ => None,
     };
     draft.reply_about(spoken.post, only.as_ref(), Purpose::Reply, body);

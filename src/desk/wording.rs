@@ -431,6 +431,9 @@ pub fn one_of_my_questions(question: &Question, subjects: &str) -> String {
 /// Where a question stands, for its patron.
 pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>, settings: &Settings) -> String {
     let code = &question.code;
+    if question.state.is_held() {
+        return format!("{code} waits until the coordinator has looked at it.");
+    }
     let asked = match question.invitations.len() {
         0 => "nobody could be asked".to_owned(),
         1 => "one librarian was asked".to_owned(),

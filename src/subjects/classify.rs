@@ -88,6 +88,11 @@ struct LearnedHit {
 }
 
 impl LearnedHit {
+    /// Whether a term that somebody wrote stands here, or in a part of this place.
+    fn meets(&self, hit: &Hit) -> bool {
+        hit.start < self.end && self.start < hit.end
+    }
+
     /// Whether a term that somebody wrote says what is to be said of this place.
     fn is_within(&self, hit: &Hit) -> bool {
         self.start < self.end && hit.start <= self.start && self.end <= hit.end
@@ -184,7 +189,7 @@ impl<'s> Reader<'s> {
         };
         for found in learned.iter() {
             let weights = index.learned.weights(found.row);
-            if hits.iter().any(|hit| found.is_within(hit)) {
+            if hits.iter().any(|hit| found.meets(hit)) {
                 let counting = weights.iter().filter(|weight| counts(found, weight, hits, index));
                 counting.for_each(|weight| add(weight.subject, weight.hundredths));
             } else {
@@ -298,12 +303,17 @@ impl<'s> Reader<'s> {
 
 /// Whether what was learned of a word counts for a subject, where people wrote terms with that word in
 /// it: for the subjects of these terms, the terms speak; and the word of a strong term of a subject that
-/// nobody taught is no evidence for the others, which would always have more of it.
+/// nobody taught is no evidence for the others, which would always have more of it. A phrase with a word
+/// that people wrote against its subject, or struck out, does not speak for it either.
 fn counts(found: &LearnedHit, weight: &Weight, hits: &[Hit], index: &Index) -> bool {
-    let around = || hits.iter().filter(|hit| found.is_within(hit));
-    let is_owned =
-        |hit: &Hit| matches!(hit.list, List::Strong | List::Hashtags) && !index.learned.teaches(hit.subject);
-    around().all(|hit| hit.subject != weight.subject) && (weight.hundredths < 0 || !around().any(is_owned))
+    let is_strong = |hit: &Hit| matches!(hit.list, List::Strong | List::Hashtags);
+    hits.iter().filter(|hit| found.meets(hit)).all(|hit| {
+        let is_own = hit.subject == weight.subject;
+        let is_vetoed = is_own && matches!(hit.list, List::Against | List::Ignore);
+        let is_spoken_for = is_own && found.is_within(hit);
+        let is_owned = found.is_within(hit) && is_strong(hit) && !index.learned.teaches(hit.subject);
+        !is_spoken_for && (weight.hundredths < 0 || !(is_vetoed || is_owned))
+    })
 }
 
 /// Only the first 64 KiB of a text are read.
