@@ -51,7 +51,8 @@ fn learned_from(files: &[RuleFile], questions: &[(&str, String, &str)]) -> Resul
 
 fn desk(more: &str) -> Subjects {
     let mut files = rules(more);
-    files.extend(learned_from(&rules(""), &questions()).unwrap().files);
+    let learning = learned_from(&rules(""), &questions()).expect("there are questions enough");
+    files.extend(learning.files);
     let (subjects, faults) = Subjects::compile(&files);
     assert_eq!(faults, []);
     subjects
@@ -69,7 +70,11 @@ fn weight_of(more: &str, text: &str, term: &str) -> f64 {
 }
 
 fn texts(learning: &Learning) -> Vec<&str> {
-    learning.files.iter().map(|file| std::str::from_utf8(&file.text).unwrap()).collect()
+    learning
+        .files
+        .iter()
+        .map(|file| std::str::from_utf8(&file.text).expect("learned files are text"))
+        .collect()
 }
 
 #[test]

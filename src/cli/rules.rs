@@ -1,6 +1,7 @@
 //! `stumper rules`: tests, advice and measurements for the people who write rule files.
 //!
-//! **Invariant:** rule files are read and never written here; [`learn`] writes the learned ones.
+//! **Invariant:** rule files are read and never written here; `rules learn` writes the learned
+//! ones, in a file of its own.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

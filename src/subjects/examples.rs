@@ -1,7 +1,8 @@
 //! Runs the examples that rule files carry.
 //!
-//! **Invariant:** an example is judged by what the desk would do with it ([`Classification::chosen`],
-//! or the kind of post that screening tells), never by scores alone.
+//! **Invariant:** an example is judged by what the desk would do with it
+//! ([`chosen`](crate::subjects::Classification::chosen), or the kind of post that screening tells), never
+//! by scores alone.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! What the machine weighs: words by their stems, pairs of words, and shapes of words.
 //!
 //! **Invariant:** every feature is shared by at least
-//! [`QUESTIONS_MIN`](crate::subjects::learn::QUESTIONS_MIN) questions.
+//! [`QUESTIONS_MIN`] questions.
 
 use hashbrown::HashMap;
 
