@@ -957,12 +957,19 @@ fn the_subject_of_the_guide_works_as_it_says() {
             fs::copy(&path, folder.path("rules").join(path.file_name().unwrap())).unwrap();
         }
     }
+    fs::create_dir(folder.path("rules/learned")).unwrap();
+    for entry in fs::read_dir(shipped.join("learned")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path("rules/learned").join(path.file_name().unwrap())).unwrap();
+    }
     folder.write("rules/railways.toml", block("```toml\n").as_str());
 
     let console = block("```console\n$ stumper rules explain ");
     let question = console.split('"').nth(1).unwrap();
     let explained = folder.data(&["rules", "explain", question]);
-    let shown = |line: &&str| !line.contains("% sure") && !line.starts_with('"');
+    // What was learned changes whenever something is learned.
+    let changing = ["% sure", "learned", "follows", "[", "…"];
+    let shown = |line: &&str| !line.starts_with('"') && !changing.iter().any(|part| line.contains(part));
     for line in console.lines().skip(1).filter(shown) {
         assert!(explained.contains(line), "{line:?} is not shown: {explained}");
     }
@@ -976,6 +983,51 @@ fn the_subject_of_the_guide_works_as_it_says() {
             .data(&["rules", "eval", "questions.tsv"])
             .contains("railways                      1      1.000")
     );
+}
+
+#[test]
+fn rules_are_learned_beside_those_that_people_wrote() {
+    let folder = Folder::new();
+    folder.write("rules/law.toml", LAW);
+    let rows = |subject: &str, word: &str| {
+        (0..25)
+            .map(|n| format!("{subject}\tWhich {word} is number {n}?\tplace {}\n", n % 2))
+            .collect::<String>()
+    };
+    folder.write(
+        "questions.tsv",
+        &(rows("history", "castle") + &rows("law", "tribunal") + "geology\tslate\nrow\n"),
+    );
+    let learn = ["rules", "learn", "--from", "questions.tsv"];
+    let told = folder.told(&learn);
+    for part in [
+        "exit: 0",
+        "learned from 50 questions of 2 sources",
+        "wrote rules/learned/words.tsv",
+        "questions.tsv:52: a row is a subject's id, a tab, and a text; this row is left out",
+        "1 rows of `geology`, which has no rules, are left out",
+    ] {
+        assert!(told.contains(part), "{part:?} in {told}");
+    }
+    assert!(
+        folder.data(&["classify", "Who built the castle?"]).contains("castle"),
+        "what was learned is used"
+    );
+    assert!(folder.told(&learn).contains("the files in rules/learned are as they were"));
+    let report: serde_json::Value =
+        serde_json::from_str(&folder.data(&[&learn[..], &["--json"]].concat())).unwrap();
+    assert_eq!(
+        (report["questions"].as_u64(), report["changed"].as_array().map(Vec::len)),
+        (Some(50), Some(0))
+    );
+
+    assert!(folder.told(&["rules", "learn"]).contains("--from"), "something to learn from is asked for");
+    assert!(folder.told(&["rules", "learn", "--from", "none.tsv"]).contains("cannot read none.tsv"));
+    folder.write("few.tsv", "history\tWho was first?\n");
+    let few = folder.told(&["rules", "learn", "--from", "few.tsv"]);
+    assert!(few.contains("exit: 1") && few.contains("none of the questions is of a subject"), "{few}");
+    let desk = folder.told(&["rules", "learn", "--from-desk"]);
+    assert!(desk.contains("exit: 1"), "a desk that may not learn says so: {desk}");
 }
 
 #[test]

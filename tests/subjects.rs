@@ -369,7 +369,7 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
         good("colour = 1"),
         &[
             "3:1 this key is not known (the keys here are id, name, parent, lcc, ddc, hashtags, strong, weak, \
-         against, terms, example)",
+         against, ignore, terms, example)",
         ],
     );
     check_faults(

@@ -180,7 +180,8 @@ fn median(weights: &[f32], sorted: &mut Vec<f32>) -> f32 {
     sorted.clear();
     sorted.extend_from_slice(weights);
     sorted.sort_unstable_by(f32::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
+    (at(sorted.len() / 2) + at(sorted.len().saturating_sub(1) / 2)) / 2.0
 }
 
 /// The shortest beginning of each name that no other name has.
