@@ -267,3 +267,14 @@ pub struct Match {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learned: Option<Support>,
 }
+
+/// A learned term that counts less is not worth telling people of.
+const TELLING_WEIGHT_MIN: f64 = 0.5;
+
+impl Match {
+    /// Whether it belongs into a short account of why a subject was chosen. Most learned terms say a
+    /// little for many subjects, and stand everywhere.
+    pub fn is_telling(&self) -> bool {
+        self.learned.is_none() || TELLING_WEIGHT_MIN <= self.weight
+    }
+}

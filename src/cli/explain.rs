@@ -25,9 +25,6 @@ use crate::subjects::{
 /// What people read in place of a term that stands for no words of the text.
 const EVERY_QUESTION: &str = "(every question)";
 
-/// A learned term that counts less is not marked in the text.
-const MARKED_WEIGHT_MIN: f64 = 0.5;
-
 /// Of how many subjects the terms are shown to people. The others are only named.
 const SUBJECTS_SHOWN: usize = 3;
 
@@ -141,6 +138,9 @@ struct Found<'a> {
     /// In how many questions a learned term was met.
     #[serde(skip_serializing_if = "Option::is_none")]
     learned: Option<Support>,
+    /// Whether people see it marked in the text.
+    #[serde(skip)]
+    is_marked: bool,
 }
 
 impl<'a> Explained<'a> {
@@ -187,6 +187,7 @@ impl<'a> Found<'a> {
             file: origin.map(|origin| origin.file.as_str()),
             line: origin.zip(source).map(|(origin, source)| Position::of(source, origin.span.start).line),
             learned: found.learned,
+            is_marked: found.is_telling(),
         }
     }
 }
@@ -272,7 +273,7 @@ impl Explained<'_> {
         let marks = detailed.iter().enumerate().flat_map(|(place, sum)| {
             sum.terms
                 .iter()
-                .filter(|term| term.is_telling())
+                .filter(|term| term.is_marked)
                 .map(move |term| Mark { range: term.start..term.end, places: BTreeSet::from([place]) })
         });
         let marked = marked(self.text, marks.collect(), colour);
@@ -318,12 +319,6 @@ impl Sum<'_> {
 }
 
 impl Found<'_> {
-    /// Whether people should see it marked in the text: most learned terms say a little for many
-    /// subjects, and stand everywhere.
-    fn is_telling(&self) -> bool {
-        self.learned.is_none() || MARKED_WEIGHT_MIN <= self.weight
-    }
-
     /// The term, and the words it was found in where they look different.
     fn label(&self) -> String {
         if self.start == self.end {

@@ -318,8 +318,9 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
     let terms_of = |subject: &crate::subjects::SubjectId| {
         let matched = classification.matched.iter();
-        let mut found: Vec<_> =
-            matched.filter(|found| found.subject == *subject && found.weight > 0.0).collect();
+        let mut found: Vec<_> = matched
+            .filter(|found| found.subject == *subject && found.weight > 0.0 && found.is_telling())
+            .collect();
         // The most telling terms first; among equals as they stand in the text.
         found.sort_by(|one, other| other.weight.total_cmp(&one.weight));
         let mut terms: Vec<String> = Vec::new();

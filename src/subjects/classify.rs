@@ -5,6 +5,8 @@
 //! - A term counts once, however often it stands in the text.
 //! - Where terms of one subject lie within each other, the longest counts: with `browser history`
 //!   against a subject, its `history` does not speak for it.
+//! - Learned terms count beside those that people wrote, which speak for all that was learned of the words
+//!   in them.
 //! - A subject's score is the sum of its terms' weights; those above 0 are ranked. Equal scores are
 //!   ranked by how early in the text their evidence begins, then by id.
 //!
