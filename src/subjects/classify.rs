@@ -334,7 +334,8 @@ fn keep_the_longest(hits: &mut Vec<Hit>) {
     if hits.len() > 1 {
         hits.sort_unstable_by_key(|hit| {
             let heaviest = Reverse(hit.weight.unsigned_abs());
-            (hit.subject, hit.start, Reverse(hit.end), heaviest, hit.term)
+            // Somebody who writes `photosynthesis` against a subject with `photo*` means just that word.
+            (hit.subject, hit.start, Reverse(hit.end), heaviest, 0 < hit.weight, hit.term)
         });
         let mut subject_and_end = None;
         hits.retain(|hit| {
