@@ -143,10 +143,10 @@ fn at_rest() {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string("bot.toml").unwrap().replace("127.0.0.1:7365", "127.0.0.1:0");
     fs::write(folder.path().join("bot.toml"), text).unwrap();
-    fs::create_dir(folder.path().join("rules")).unwrap();
     for file in rules_dir::read(Path::new("rules")).unwrap() {
-        fs::write(folder.path().join("rules").join(Path::new(&file.name).file_name().unwrap()), file.text)
-            .unwrap();
+        let path = folder.path().join(&file.name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file.text).unwrap();
     }
     let mut times = Vec::new();
     for _ in 0..STARTS {
