@@ -11,8 +11,6 @@ mod bluesky_desk;
 #[path = "support/bluesky_network.rs"]
 mod bluesky_network;
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,17 +20,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bluesky_desk::Desk;
-use bluesky_network::{BlueskyNetwork, Person, Posted, eventually};
-use secrecy::SecretString;
+use bluesky_network::{BlueskyNetwork, Person, eventually};
 use serde_json::json;
-use stumper::config::rules_dir;
-use stumper::desk::{Network, Settings, Visibility};
-use stumper::engine::{self, Engine, Running};
+use stumper::desk::{Network, Visibility};
+use stumper::networks::http;
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
-use stumper::networks::{Connector, bluesky, http};
-use stumper::store::Store;
-use stumper::subjects::Subjects;
-use tokio::runtime::Runtime;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_travels_to_two_librarians_and_its_answer_and_thanks_travel_back() {

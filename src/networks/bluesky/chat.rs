@@ -311,13 +311,18 @@ impl Connector {
 
     /// What it means that a conversation could not be opened: nothing was said yet.
     fn unreached(&self, trouble: Trouble) -> Failure {
-        self.rest_chat(&trouble);
-        match trouble {
-            Trouble::Refused(no) if no.is_about_the_other_side() || no.lacks_the_right() => {
-                Failure::Refused(Refusal::NotPrivate)
-            }
-            trouble => trouble.when_reading(),
+        if let Trouble::Refused(no) = &trouble
+            && no.is_about_the_other_side()
+        {
+            return Failure::Refused(Refusal::NotPrivate);
         }
+        self.rest_chat(&trouble);
+        if let Trouble::Refused(no) = &trouble
+            && no.lacks_the_right()
+        {
+            return Failure::Refused(Refusal::NotPrivate);
+        }
+        trouble.when_reading()
     }
 
     /// Leaves the chat service alone for a while, so that public posts do not wait for it. Where the app
