@@ -9,6 +9,35 @@ use jiff::tz::TimeZone;
 
 use crate::desk::post::{Account, Network};
 
+/// How librarians are invited. All but [`Policy::Waves`] are there to be compared with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// As many at once as it takes for one of them to claim in time, as far as can be told.
+    #[default]
+    Waves,
+    /// Everybody who may be asked, at once.
+    Broadcast,
+    /// The best one, and the next after [`Settings::ask_next_after`].
+    OneAtATime,
+    /// [`Settings::invite_at_once`] at a time, whoever was asked longest ago first.
+    RoundRobin,
+}
+
+impl Policy {
+    /// All policies, with their names in `bot.toml`.
+    pub const NAMES: [(&'static str, Policy); 4] = [
+        ("waves", Policy::Waves),
+        ("broadcast", Policy::Broadcast),
+        ("one_at_a_time", Policy::OneAtATime),
+        ("round_robin", Policy::RoundRobin),
+    ];
+
+    /// The policy of this name.
+    pub fn named(name: &str) -> Option<Policy> {
+        Policy::NAMES.iter().find(|(known, _)| *known == name).map(|(_, policy)| *policy)
+    }
+}
+
 /// How the desk behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -25,9 +54,19 @@ pub struct Settings {
     /// How sure the desk has to be of a subject, in per cent, to ask its librarians. Doubtful questions
     /// go to the general desk.
     pub sure_from_percent: u8,
-    /// How many librarians are asked at a time.
+    /// How librarians are invited.
+    pub policy: Policy,
+    /// How likely, in per cent, one of those invited together shall be to claim the question …
+    pub claim_chance_percent: u8,
+    /// … within this time.
+    pub claim_within: SignedDuration,
+    /// How many are invited together at most, however unlikely each of them is to claim.
+    pub invite_at_most: usize,
+    /// How many invitations a day a librarian gets at most unless they say otherwise.
+    pub invitations_per_day: u32,
+    /// How many librarians are asked at a time under [`Policy::RoundRobin`].
     pub invite_at_once: usize,
-    /// How long they have before the next ones are asked.
+    /// How long they have before the next ones are asked, under any policy but [`Policy::Waves`].
     pub ask_next_after: SignedDuration,
     /// How long a librarian is looked for in all.
     pub give_up_after: SignedDuration,
@@ -63,6 +102,11 @@ impl Default for Settings {
             time_zone: TimeZone::UTC,
             accounts: BTreeMap::new(),
             sure_from_percent: 20,
+            policy: Policy::Waves,
+            claim_chance_percent: 80,
+            claim_within: SignedDuration::from_mins(10),
+            invite_at_most: 10,
+            invitations_per_day: 1,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),
             give_up_after: SignedDuration::from_hours(48),
