@@ -18,6 +18,7 @@ pub mod ids;
 pub mod input;
 pub mod letter;
 mod librarian;
+pub mod linking;
 pub mod outbox;
 mod outcomes;
 mod patron;

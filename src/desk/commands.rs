@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
+use crate::desk::linking::OneTimeCode;
 use crate::desk::person::Hours;
 use crate::subjects::{Language, SubjectId, Subjects};
 
@@ -27,6 +28,9 @@ pub const LIMIT_MAX: u32 = 50;
 
 /// The longest pause, in days; `pause` without a time has no end.
 const PAUSE_DAYS_MAX: i64 = 366;
+
+/// The longest signature, in characters.
+const SIGNATURE_MAX: usize = 80;
 
 /// A longer word is no mistyped command.
 const WORD_LETTERS_MAX: usize = 15;
@@ -67,6 +71,13 @@ pub enum Said {
     Back,
     Leave,
     MyQuestions,
+    /// Give me a one-time code for another account of mine.
+    Link,
+    /// This account belongs to the one that was given the code.
+    LinkWith(OneTimeCode),
+    Unlink,
+    /// How my answers are to be signed; `None`: as a librarian without a name.
+    Sign(Option<String>),
     Claim,
     Pass,
     ReferToPerson(String),
@@ -102,6 +113,8 @@ pub enum Mistake {
     AskWhat,
     AlsoWhat,
     ReferWhom,
+    /// `link` with something that is no one-time code.
+    LinkWhat,
     /// A word that is like a command's.
     Word {
         closest: Option<&'static str>,
@@ -141,6 +154,8 @@ const PHRASES: &[(&str, Said)] = &[
     ("i am back", Said::Back),
     ("resume", Said::Back),
     ("leave", Said::Leave),
+    ("link", Said::Link),
+    ("unlink", Said::Unlink),
     ("my questions", Said::MyQuestions),
     ("questions", Said::MyQuestions),
     ("claim", Said::Claim),
@@ -277,6 +292,8 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         }),
         "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
         "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
+        "link" => link(rest, words.len()),
+        "sign" => sign(rest, could_be_sentence),
         "ask" if speaker == Speaker::Invited => Some(ask(rest)),
         // Without a reply the words could be a question of their own, so the sign must be there.
         "ask" if speaker == Speaker::Asked && text_has_colon_after(text, "ask") => Some(ask(rest)),
@@ -371,6 +388,32 @@ fn languages(rest: &str) -> Option<Said> {
 fn limit(rest: &str) -> Option<Said> {
     let number = rest.trim_end_matches(['.', '!']).parse().ok()?;
     Some(if (1..=LIMIT_MAX).contains(&number) { Said::Limit(number) } else { Said::Mistaken(Mistake::Limit) })
+}
+
+/// `sign as Ann Reader, Springfield Library`, `sign as a librarian`.
+fn sign(rest: &str, could_be_sentence: bool) -> Option<Said> {
+    let name = rest.get(..3).filter(|word| word.eq_ignore_ascii_case("as ")).and_then(|_| rest.get(3..))?;
+    let name = name.trim().trim_end_matches('.');
+    let fits = !name.is_empty() && name.chars().count() <= SIGNATURE_MAX && !name.contains('\n');
+    if !fits || could_be_sentence && asks(rest) {
+        return None;
+    }
+    let nameless = ["a librarian", "librarian", "nobody", "anonymous"];
+    let is_nameless = nameless.iter().any(|word| name.eq_ignore_ascii_case(word));
+    Some(Said::Sign((!is_nameless).then(|| name.to_owned())))
+}
+
+/// A one-time code, or what looks like an attempt at one.
+fn link(rest: &str, words: usize) -> Option<Said> {
+    let said = OneTimeCode::parse(rest).map(Said::LinkWith);
+    let is_attempt = words == 2 && rest.contains(|sign: char| sign.is_ascii_digit());
+    said.or_else(|| is_attempt.then_some(Said::Mistaken(Mistake::LinkWhat)))
+}
+
+/// The one-time code in a text, if that is all there is beside the word `link`.
+pub fn one_time_code(text: &str) -> Option<OneTimeCode> {
+    let (first, rest) = split_first_word(text.trim());
+    (first == "link").then(|| OneTimeCode::parse(rest)).flatten()
 }
 
 /// `3 days`, `for 2 weeks`, `12 hours`.

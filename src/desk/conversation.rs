@@ -14,7 +14,7 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::{Post, Visibility};
 use crate::desk::question::{DeskPost, Question};
 use crate::desk::step::Outcome;
-use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
+use crate::desk::{held, librarian, linking, patron, privacy, volunteering, wording};
 use crate::subjects::{Kind, SubjectId};
 
 /// A post, with what is known about its place in the conversation.
@@ -41,9 +41,17 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     // Whoever writes to the desk again may be written to again. Even `stop` passes here: its last
     // word is said before the door is closed.
     let now = draft.now;
+    draft.person_mut(&post.author).account = post.author.clone();
+    for account in linking::accounts_of(draft, &post.author.id) {
+        if draft.person(&account.id).is_some_and(|person| person.stopped) {
+            draft.person_mut(&account).stopped = false;
+        }
+    }
+    linking::follow(draft, &post.author);
+    if let Some(code) = &spoken.about {
+        linking::take_over(draft, code, &post.author);
+    }
     let person = draft.person_mut(&post.author);
-    person.account = post.author.clone();
-    person.stopped = false;
     person.librarian.iter_mut().for_each(|librarian| librarian.seen_at = Some(now));
     if reading.said == Said::Stop {
         return privacy::stop(draft, &spoken);
@@ -121,14 +129,23 @@ fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
 /// Finds the question that a post is about: the one named by its code, else the one it replies to.
 fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
     let author = &post.author.id;
-    let is_theirs = |code: &Code| draft.question(code).is_some_and(|question| question.involves(author));
+    let accounts = linking::accounts_of(draft, author);
+    let involves = |question: &Question| {
+        question.involves(author) || accounts.iter().any(|account| question.involves(&account.id))
+    };
+    let is_theirs = |code: &Code| draft.question(code).is_some_and(involves);
     let named = commands::codes_in(post.text.reveal()).find(is_theirs);
     let linked = draft.view.link.as_ref().and_then(|link| link.code.clone()).filter(is_theirs);
     let about = named.or(linked);
     let speaker = match about.as_ref().and_then(|code| draft.question(code)) {
         None if draft.questions().any(|question| librarian::is_live(question, author)) => Speaker::Asked,
         None => Speaker::Anyone,
-        Some(question) if question.patron.id == *author => Speaker::Patron,
+        Some(question)
+            if question.patron.id == *author
+                || accounts.iter().any(|account| account.id == question.patron.id) =>
+        {
+            Speaker::Patron
+        }
         Some(_) => Speaker::Invited,
     };
     Spoken { post, about, speaker }
@@ -157,6 +174,10 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::Thanks => patron::thanks(draft, spoken),
         Said::MyQuestions => patron::my_questions(draft, spoken),
         Said::Done if spoken.speaker == Speaker::Patron => patron::done(draft, spoken),
+        Said::Link => linking::begin(draft, spoken),
+        Said::LinkWith(code) => linking::complete(draft, spoken, &code),
+        Said::Unlink => linking::unlink(draft, spoken),
+        Said::Sign(name) => volunteering::sign(draft, spoken, name),
         Said::Join(subjects) => volunteering::join(draft, spoken, subjects),
         Said::Leave => volunteering::leave(draft, spoken),
         Said::Hours(hours) => volunteering::hours(draft, spoken, hours),

@@ -389,5 +389,6 @@ pub(crate) enum Room {
 }
 
 fn known_person<'a>(view: &'a View<'_>, account: &AccountId) -> Option<&'a Person> {
-    view.person.as_ref().filter(|person| person.account.id == *account).or_else(|| view.roster.get(account))
+    let own = view.person.iter().chain(&view.others).find(|person| person.account.id == *account);
+    own.or_else(|| view.roster.get(account))
 }

@@ -11,6 +11,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::person::Signature;
 use crate::desk::plan::Occasion;
 use crate::desk::post::{Account, AccountId, Post};
 use crate::desk::question::{Correction, Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
@@ -102,8 +103,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
     if !is_possible {
         return too_late(draft, code, author);
     }
-    let by = signature(question, &post.author);
-    let text = outbox::defused(post.text.reveal());
+    let by = signature(draft, question, &post.author);
+    let text = outbox::relayed(post.text.reveal(), code);
     let body = if is_first { wording::answer(code, &by, &text) } else { wording::more_answer(&by, &text) };
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
         return Outcome::Declined;
@@ -170,7 +171,7 @@ pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
 pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
     let post = spoken.post;
     let Some(question) = draft.question(code) else { return Outcome::Outdated };
-    let by = signature(question, &post.author);
+    let by = signature(draft, question, &post.author);
     match question.state {
         State::Withdrawn => return too_late(draft, code, &post.author.id),
         // Nobody answered yet, so this is the answer.
@@ -440,10 +441,17 @@ fn note_place(draft: &mut Draft<'_>, code: &Code, post: &Post) {
     }
 }
 
-/// How an answer is signed: by handle only where the question was public on the same network.
-fn signature(question: &Question, librarian: &Account) -> String {
-    if !question.visibility.is_private() && question.patron.id.network == librarian.id.network {
-        return librarian.handle.clone();
+/// How an answer is signed: as the librarian wishes; without a wish by handle, but only where the question
+/// was public on the same network.
+fn signature(draft: &Draft<'_>, question: &Question, librarian: &Account) -> String {
+    let wish = draft.person(&librarian.id).and_then(|person| person.librarian.as_ref());
+    match wish.map(|librarian| &librarian.signature) {
+        Some(Signature::Name(name)) => name.clone(),
+        Some(Signature::Usual) | None
+            if !question.visibility.is_private() && question.patron.id.network == librarian.id.network =>
+        {
+            librarian.handle.clone()
+        }
+        Some(Signature::Usual | Signature::Nameless) | None => "a librarian".to_owned(),
     }
-    "a librarian".to_owned()
 }

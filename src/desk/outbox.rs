@@ -5,6 +5,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::desk::ids::Code;
 use crate::desk::letter::{Content, Letter, Mention, Purpose};
 use crate::desk::person::Person;
 use crate::desk::post::{Account, TextLimits};
@@ -49,6 +50,16 @@ pub fn parts(to: Option<&Account>, body: &str, limits: TextLimits) -> Vec<Part> 
 /// reading a mention, and people still read the name.
 pub fn defused(text: &str) -> String {
     text.replace('@', "@\u{200B}").replace('＠', "＠\u{200B}")
+}
+
+/// The words of a text that are to be passed on: without the question's code at its beginning, which was
+/// for the desk, and with every `@` made harmless.
+pub fn relayed(text: &str, code: &Code) -> String {
+    let text = text.trim_start();
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let names = Code::parse(first.trim_matches(|sign: char| !sign.is_alphanumeric())).as_ref() == Some(code);
+    let rest = text.get(first.len()..).unwrap_or_default().trim_start();
+    defused(if names && !rest.is_empty() { rest } else { text })
 }
 
 /// Cuts at the end of a paragraph, sentence or word where one is near enough, else between graphemes.
@@ -189,6 +200,21 @@ mod tests {
     #[test]
     fn mentions_in_relayed_words_are_defused() {
         assert_eq!(defused("ask @museum or ＠museum"), "ask @\u{200B}museum or ＠\u{200B}museum");
+    }
+
+    #[test]
+    fn the_code_that_named_the_question_is_not_passed_on() {
+        let code = Code::parse("K7Q4").unwrap();
+        let rows = [
+            ("K7Q4: In 1922, says @museum.", "In 1922, says @\u{200B}museum."),
+            ("#k7q4 In 1922.", "In 1922."),
+            ("In 1922, see K7Q4.", "In 1922, see K7Q4."),
+            ("M3X9: In 1922.", "M3X9: In 1922."),
+            ("K7Q4", "K7Q4"),
+        ];
+        for (said, passed_on) in rows {
+            assert_eq!(relayed(said, &code), passed_on, "{said}");
+        }
     }
 
     proptest! {

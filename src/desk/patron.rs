@@ -13,7 +13,7 @@ use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, wording};
+use crate::desk::{librarian, linking, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -111,7 +111,7 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
 }
 
 fn relay_detail(draft: &mut Draft<'_>, code: &Code, owner: &AccountId, post: &Post) {
-    let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+    let body = wording::detail(code, &outbox::relayed(post.text.reveal(), code));
     let source = Some((&post.author.id, post.visibility));
     if draft.tell_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
         draft.reply_about(post, Some(code), Purpose::Notice, wording::reply_must_be_public(code));
@@ -125,7 +125,7 @@ fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
         waiting.map(|invitation| invitation.librarian.id.clone()).collect()
     });
     for librarian in waiting {
-        let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+        let body = wording::detail(code, &outbox::relayed(post.text.reveal(), code));
         let _ = draft.tell_librarian(
             code,
             &librarian,
@@ -155,6 +155,9 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         [only] if !only.state.is_held() => Some(only.code.clone()),
         _ => None,
     };
+    if let Some(code) = &only {
+        linking::take_over(draft, code, &spoken.post.author);
+    }
     draft.reply_about(spoken.post, only.as_ref(), Purpose::Reply, body);
     Outcome::Commanded
 }
@@ -162,10 +165,12 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
 /// The rules learn from none of this patron's questions, asked before or to be asked.
 pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let author = &spoken.post.author;
-    draft.person_mut(author).no_learning = true;
-    let theirs = draft.questions().filter(|question| question.patron.id == author.id);
-    for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
-        draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+    for account in linking::accounts_of(draft, &author.id) {
+        draft.person_mut(&account).no_learning = true;
+        let theirs = draft.questions().filter(|question| question.patron.id == account.id);
+        for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
+            draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+        }
     }
     draft.reply(spoken.post, Purpose::Reply, wording::no_learning());
     Outcome::Commanded
@@ -223,7 +228,7 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         }
         return Outcome::Thanked;
     };
-    let body = wording::thanks_relayed(&code, &outbox::defused(post.text.reveal()));
+    let body = wording::thanks_relayed(&code, &outbox::relayed(post.text.reveal(), &code));
     let source = Some((&post.author.id, post.visibility));
     match draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body) {
         Written::Yes(_) => {
@@ -276,17 +281,21 @@ pub(crate) fn my_questions(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcom
         wording::one_of_my_questions(question, &escalation::subject_names(draft, question))
     };
     let asked: Vec<String> = open_questions(draft, author).into_iter().map(line).collect();
-    let invited = draft
-        .questions()
-        .filter(|question| librarian::is_live(question, author))
-        .map(line)
-        .collect::<Vec<_>>();
+    let accounts = linking::accounts_of(draft, author);
+    let is_live =
+        |question: &&Question| accounts.iter().any(|account| librarian::is_live(question, &account.id));
+    let invited = draft.questions().filter(is_live).map(line).collect::<Vec<_>>();
     draft.reply(spoken.post, Purpose::Reply, wording::my_questions(&asked, &invited));
     Outcome::Commanded
 }
 
+/// The open questions that a person asked, from whichever of their accounts.
 fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Question> {
-    draft.questions().filter(|question| question.patron.id == *patron && !question.state.is_final()).collect()
+    let accounts = linking::accounts_of(draft, patron);
+    let is_theirs = |question: &&Question| {
+        question.patron.id == *patron || accounts.iter().any(|account| account.id == question.patron.id)
+    };
+    draft.questions().filter(is_theirs).filter(|question| !question.state.is_final()).collect()
 }
 
 /// The patron's own question that a command is about: the one named or replied to, else the only open

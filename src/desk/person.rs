@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::commands::hours;
 use crate::desk::ids::Code;
-use crate::desk::post::Account;
+use crate::desk::linking::OneTime;
+use crate::desk::post::{Account, AccountId};
 use crate::desk::record::{Allowance, Load, Record};
 use crate::subjects::SubjectId;
 
@@ -34,6 +35,12 @@ pub struct Person {
     /// When the desk replied to them within the last hour, for the cap on loops.
     #[serde(default)]
     pub recent_replies: Vec<Timestamp>,
+    /// The other accounts of the same person, each of which they wrote from.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub linked: BTreeSet<AccountId>,
+    /// The code with which another account can be joined to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_time: Option<OneTime>,
     /// Present for librarians.
     #[serde(default)]
     pub librarian: Option<Librarian>,
@@ -49,8 +56,29 @@ impl Person {
             no_learning: false,
             helped_at: None,
             recent_replies: Vec::new(),
+            linked: BTreeSet::new(),
+            one_time: None,
             librarian: None,
         }
+    }
+}
+
+/// How a librarian's answers are signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// By handle where the question was public on the same network, else as "a librarian".
+    #[default]
+    Usual,
+    /// As "a librarian", everywhere.
+    Nameless,
+    /// With these words, everywhere: a name, a library, or both.
+    Name(String),
+}
+
+impl Signature {
+    fn is_usual(&self) -> bool {
+        *self == Signature::Usual
     }
 }
 
@@ -79,6 +107,9 @@ pub struct Librarian {
     /// When they were last invited, for taking turns.
     #[serde(default)]
     pub asked_at: Option<Timestamp>,
+    /// How their answers are signed.
+    #[serde(default, skip_serializing_if = "Signature::is_usual")]
+    pub signature: Signature,
     /// How often they were invited, and how many questions they answered.
     #[serde(default)]
     pub asked_total: u32,
@@ -115,6 +146,7 @@ impl Librarian {
             asked_at: None,
             asked_total: 0,
             answered_total: 0,
+            signature: Signature::Usual,
             invitations,
             load: Load::default(),
             record: Record::default(),

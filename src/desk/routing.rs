@@ -275,7 +275,9 @@ fn may_ever(question: &Question, person: &Person, librarian: &Librarian, around:
     librarian.opted_in_at.is_some()
         && !person.stopped
         && question.patron.id != *account
+        && !person.linked.contains(&question.patron.id)
         && question.invitation(account).is_none()
+        && !person.linked.iter().any(|other| question.invitation(other).is_some())
         && account.network.copy_visibility(question.visibility).is_some()
         && speaks(librarian, question.language.as_deref(), &around.settings.language)
 }

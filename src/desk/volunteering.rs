@@ -11,13 +11,13 @@ use crate::desk::draft::Draft;
 use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
-use crate::desk::person::{Hours, Librarian};
+use crate::desk::person::{Hours, Librarian, Signature};
 use crate::desk::post::Account;
 use crate::desk::question::Fate;
 use crate::desk::record::{Allowance, Per};
 use crate::desk::settings::Settings;
 use crate::desk::step::Outcome;
-use crate::desk::wording;
+use crate::desk::{outbox, wording};
 use crate::subjects::SubjectId;
 
 /// `join history, genealogy`: opts in to these subjects, besides those joined before.
@@ -89,6 +89,16 @@ pub(crate) fn limit(draft: &mut Draft<'_>, spoken: &Spoken<'_>, limit: u32) -> O
     set(draft, spoken, |librarian| {
         librarian.limit = limit;
         wording::limit_set(limit)
+    })
+}
+
+/// `sign as Ann Reader, Springfield Library`: how answers are signed, on every network.
+pub(crate) fn sign(draft: &mut Draft<'_>, spoken: &Spoken<'_>, name: Option<String>) -> Outcome {
+    set(draft, spoken, |librarian| {
+        let signature = name.map_or(Signature::Nameless, |name| Signature::Name(outbox::defused(&name)));
+        let said = wording::signature_set(&signature);
+        librarian.signature = signature;
+        said
     })
 }
 

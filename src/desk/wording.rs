@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::{LIMIT_MAX, Mistake, SUBJECTS_MAX};
 use crate::desk::ids::Code;
-use crate::desk::person::{Hours, Librarian};
+use crate::desk::person::{Hours, Librarian, Signature};
 use crate::desk::post::Network;
 use crate::desk::question::{Question, State};
 use crate::desk::settings::Settings;
@@ -307,6 +307,49 @@ pub fn cannot_reach_you_privately(network: Network) -> String {
     format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
 }
 
+pub fn signature_set(signature: &Signature) -> String {
+    let as_what = match signature {
+        Signature::Name(name) => name,
+        Signature::Nameless | Signature::Usual => "a librarian",
+    };
+    format!("I'll sign your answers: — {as_what}")
+}
+
+pub fn link_in_private() -> String {
+    "The code for linking accounts is for your eyes only. Please say link in a direct message.".to_owned()
+}
+
+pub fn link_code(code: &str, valid_for: SignedDuration) -> String {
+    format!(
+        "Write to me from your other account: link {code} . The code works once, within {}. The two accounts then share your subjects, limits and wishes; I ask you where you wrote last.",
+        duration(valid_for)
+    )
+}
+
+pub fn link_unknown() -> String {
+    "I don't know this code, or its time is over. Say link in a direct message from your other account to get a new one.".to_owned()
+}
+
+pub fn link_too_many(most: usize) -> String {
+    format!("I can link {most} accounts of one person at most.")
+}
+
+pub fn linked() -> String {
+    "Linked! Both accounts now count as one person here. Say unlink to undo it.".to_owned()
+}
+
+pub fn linked_elsewhere(network: Network) -> String {
+    format!("This account is now linked with one on {network}. If that wasn't you, say unlink.")
+}
+
+pub fn unlinked(was_linked: bool) -> String {
+    if was_linked {
+        "This account is on its own again.".to_owned()
+    } else {
+        "This account isn't linked with any other.".to_owned()
+    }
+}
+
 pub fn reply_must_be_public(code: &Code) -> String {
     format!(
         "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."
@@ -344,7 +387,7 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
         .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
         .unwrap_or_default();
     let own = if is_librarian {
-        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions · sign as Ann Reader, Springfield Library · link. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
     } else {
         "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
     };
@@ -508,6 +551,10 @@ pub fn mistaken(mistake: &Mistake) -> String {
         Mistake::AskWhat => "What shall I ask the patron? For example: ask: which county?".to_owned(),
         Mistake::AlsoWhat => "What shall I add? Write it after also:".to_owned(),
         Mistake::ReferWhom => "To whom? For example: refer to law, or refer to @colleague".to_owned(),
+        Mistake::LinkWhat => {
+            "That is no one-time code. Say link in a direct message from your other account to get one."
+                .to_owned()
+        }
         Mistake::Word { closest: Some(closest) } => {
             format!("I didn't understand that. Did you mean {closest}? Say help to see what I know.")
         }

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
+use stumper::desk::linking::OneTimeCode;
 use stumper::desk::outbox;
 use stumper::desk::{
     Account, AccountId, Action, Anchor, Code, Confidential, Input, Letter, Network, Outcome, Place, Post,
@@ -107,6 +108,8 @@ pub struct World {
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
     pub unreachable: BTreeSet<String>,
+    /// The one-time code that the desk gave out last.
+    pub one_time: Option<String>,
     /// Who cannot be written to in private.
     pub closed: BTreeSet<String>,
     /// The language that people's clients declare.
@@ -149,6 +152,7 @@ impl World {
             joined: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            one_time: None,
             closed: BTreeSet::new(),
             declared: None,
             network_down: false,
@@ -362,6 +366,13 @@ impl World {
         let name = format!("@{} ", to.handle);
         let text = posted.text.strip_prefix(&name).unwrap_or(&posted.text).replace('\n', "\n      ");
         let text = text.replace("\n      \n", "\n\n");
+        let text = match text.split(' ').find(|word| OneTimeCode::parse(word).is_some()) {
+            Some(code) => {
+                self.one_time = Some(code.to_owned());
+                text.replace(code, "{one-time code}")
+            }
+            None => text,
+        };
         let network =
             if to.id.network == Network::Sandbox { String::new() } else { format!("@{}", to.id.network) };
         let how = match (posted.visibility, is_new_thread) {
@@ -483,12 +494,15 @@ impl World {
     }
 
     /// Promise 2, opt-in only: whoever the desk wrote to had written to it first, whoever was asked had
-    /// said `join` themselves, and nobody else is called.
+    /// said `join` themselves, from this account or one that they linked with it, and nobody else is called.
     fn check_addressee(&self, posted: &Posted) {
         let to = &posted.letter.to;
         assert!(self.spoke.contains(&to.id), "promise 2: {} never wrote", to.handle);
         let is_invitation = posted.letter.purpose == Purpose::Invitation;
-        assert!(!is_invitation || self.joined.contains(&to.id), "promise 2: {} never joined", to.handle);
+        let accounts =
+            self.engine.store().person(&to.id).unwrap().map(|person| person.linked).unwrap_or_default();
+        let has_joined = self.joined.contains(&to.id) || accounts.iter().any(|one| self.joined.contains(one));
+        assert!(!is_invitation || has_joined, "promise 2: {} never joined", to.handle);
         let Content::Post { mentions, .. } = &posted.letter.content else { return };
         assert!(mentions.iter().all(|mention| mention.account == *to), "promise 2: somebody else is called");
         let begins = |at: usize| posted.text.get(at + 1..).is_some_and(|rest| !rest.starts_with('\u{200b}'));
