@@ -16,14 +16,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours;
-use crate::desk::{Policy, Settings};
+use crate::desk::{Network, Policy, Settings};
 use crate::fault::{Fault, Severity};
 
 mod duration;
+mod outlets;
 mod reader;
 pub mod rules_dir;
 pub mod secrets;
 
+pub use outlets::{Atom, Facebook};
 use reader::{Faults, Sections};
 
 /// The file that `stumper` reads when it is told no other.
@@ -65,6 +67,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
+    ("outlets", outlets::KEYS),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
     (
@@ -88,6 +91,10 @@ pub struct Config {
     pub sandbox: bool,
     /// The account on Bluesky, where it is in use.
     pub bluesky: Option<Bluesky>,
+    /// The Facebook Page on which questions are published, where there is one.
+    pub facebook: Option<Facebook>,
+    /// The feed of published questions, where there is one.
+    pub atom: Option<Atom>,
 }
 
 /// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
@@ -141,6 +148,8 @@ pub fn load(path: &Path) -> Loaded {
         rules: home.join(config.rules),
         data: home.join(config.data),
         bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
+        facebook: config.facebook.map(|page| Facebook { token: page.token.below(home), ..page }),
+        atom: config.atom.map(|atom| Atom { file: home.join(atom.file), ..atom }),
         ..config
     });
     Loaded { config, faults, text }
@@ -234,6 +243,12 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
         enabled
     };
     let bluesky = read_bluesky(&sections, faults);
+    let in_use = |network| match network {
+        Network::Sandbox => sandbox,
+        Network::Bluesky => bluesky.is_some(),
+        Network::Facebook => false,
+    };
+    let (facebook, atom) = outlets::read(&sections, &mut settings, in_use, faults);
     if !sandbox && bluesky.is_none() && faults.is_empty() {
         faults.add(
             None,
@@ -241,7 +256,7 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
             "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
         );
     }
-    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky })
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, facebook, atom })
 }
 
 fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {

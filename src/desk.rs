@@ -21,6 +21,7 @@ mod librarian;
 pub mod linking;
 pub mod outbox;
 mod outcomes;
+pub mod outlets;
 mod patron;
 pub mod person;
 mod plan;

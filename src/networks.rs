@@ -20,6 +20,7 @@ use crate::desk::letter::Refusal;
 use crate::desk::{Account, Letter, Network, Place, Post};
 
 pub mod bluesky;
+pub mod facebook;
 pub mod http;
 pub mod sandbox;
 
@@ -28,6 +29,8 @@ pub mod sandbox;
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
+    /// Publishes only.
+    Facebook(facebook::Connector),
 }
 
 impl Connector {
@@ -35,6 +38,7 @@ impl Connector {
         match self {
             Connector::Sandbox(_) => Network::Sandbox,
             Connector::Bluesky(_) => Network::Bluesky,
+            Connector::Facebook(_) => Network::Facebook,
         }
     }
 
@@ -43,6 +47,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
             Connector::Bluesky(bluesky) => bluesky.connect().await,
+            Connector::Facebook(facebook) => facebook.connect().await,
         }
     }
 
@@ -51,6 +56,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
             Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
+            Connector::Facebook(facebook) => facebook.fetch(cursor).await,
         }
     }
 
@@ -59,6 +65,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
             Connector::Bluesky(bluesky) => bluesky.wait().await,
+            Connector::Facebook(facebook) => facebook.wait().await,
         }
     }
 
@@ -67,6 +74,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
+            Connector::Facebook(facebook) => facebook.send(outgoing).await,
         }
     }
 
@@ -75,6 +83,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
+            Connector::Facebook(facebook) => facebook.look(outgoing).await,
         }
     }
 
@@ -83,6 +92,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.check().await,
             Connector::Bluesky(bluesky) => bluesky.check().await,
+            Connector::Facebook(facebook) => facebook.check().await,
         }
     }
 }

@@ -65,9 +65,12 @@ pub(super) fn tell(fault: Fault, path: &Path) -> Problem {
 
 /// Why a network that is in use has no password, if so.
 fn password_fault(path: &Path, config: &Config) -> Option<Fault> {
-    let bluesky = config.bluesky.as_ref()?;
-    let missing = secrets::bluesky_password(&bluesky.password, |name| std::env::var(name).ok()).err()?;
-    Some(missing.fault(path))
+    let env = |name: &str| std::env::var(name).ok();
+    let bluesky = config.bluesky.as_ref();
+    let bluesky = bluesky.and_then(|bluesky| secrets::bluesky_password(&bluesky.password, env).err());
+    let facebook = config.facebook.as_ref();
+    let facebook = facebook.and_then(|facebook| secrets::facebook_token(&facebook.token, env).err());
+    Some(bluesky.or(facebook)?.fault(path))
 }
 
 /// The faults of `bot.toml` in words, with their places and without their lines.

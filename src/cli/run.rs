@@ -23,6 +23,7 @@ use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
 use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
+use crate::engine::feed::Feed;
 use crate::engine::reload::RulesFolder;
 use crate::engine::{self, Engine};
 use crate::networks::{self, Connector, http, sandbox};
@@ -74,6 +75,9 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
 
     let mut running = engine::start(&engine, connectors, config.data.clone());
     running.watch_rules(&engine, rules);
+    if let Some(atom) = &config.atom {
+        running.write_feed(&engine, Feed { file: atom.file.clone(), id: atom.id.clone() });
+    }
     let exit = tokio::select! {
         () = signals.stop(&engine) => {
             info!("The desk stops");
@@ -156,7 +160,8 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    Ok(sandbox.into_iter().chain(bluesky(config, path)?).map(Arc::new).collect())
+    let others = bluesky(config, path)?.into_iter().chain(facebook(config, path)?);
+    Ok(sandbox.into_iter().chain(others).map(Arc::new).collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -174,6 +179,17 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
         settings = settings.with_chat_service(chat_service);
     }
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
+}
+
+/// The connector to the Facebook Page, where there is one.
+pub(super) fn facebook(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(facebook) = &config.facebook else { return Ok(None) };
+    let token = secrets::facebook_token(&facebook.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let (service, page) = (facebook.service.clone(), facebook.page.clone());
+    let settings = networks::facebook::Settings { service, page, token };
+    Ok(Some(Connector::Facebook(networks::facebook::Connector::new(settings, http))))
 }
 
 /// Ctrl-C, and what service managers send.

@@ -15,8 +15,9 @@ use crate::desk::ids::{Code, LetterId};
 use crate::desk::input::Input;
 use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
 use crate::desk::outbox;
+use crate::desk::outlets;
 use crate::desk::person::Person;
-use crate::desk::post::{Account, AccountId, Place, Post, PostId, Visibility};
+use crate::desk::post::{Account, AccountId, Network, Place, Post, PostId, Visibility};
 use crate::desk::question::{Entry, Event, Question, Reason};
 use crate::desk::step::{Link, Outcome, Step, View};
 
@@ -271,11 +272,45 @@ impl<'a> Draft<'a> {
             return Written::Unwanted;
         }
         let Some(visibility) = network.copy_visibility(words.original) else { return Written::NotPrivately };
+        let named = network.reaches_by_mention(visibility).then_some(words.to);
+        let language = self.view.settings.language.clone();
+        let letters = self.put_in_outbox(&words, visibility, named, language);
+        self.count_letter(words.to, words.about);
+        letters.into_iter().next().map_or(Written::Unwanted, Written::Yes)
+    }
+
+    /// Puts a question before everybody on a network, as a post of its own that mentions nobody, and
+    /// answers with its letters. None where the question is not public.
+    pub(crate) fn publish(&mut self, code: &Code, network: Network, body: &str) -> Vec<LetterId> {
+        let public = |question: &&Question| question.visibility == Visibility::Public;
+        let Some(question) = self.questions.get(code).filter(public).cloned() else { return Vec::new() };
+        let language = question.language.unwrap_or_else(|| self.view.settings.language.clone());
+        let words = Words {
+            purpose: Purpose::Stumper,
+            to: &outlets::everybody(network),
+            about: Some(code),
+            original: Visibility::Public,
+            place: None,
+            words_of: Some(&question.patron.id),
+            body: body.to_owned(),
+        };
+        let letters = self.put_in_outbox(&words, Visibility::Public, None, language);
+        self.count_letter(words.to, words.about);
+        letters
+    }
+
+    /// Cuts words into the parts that their network needs. `named` is mentioned at the beginning.
+    fn put_in_outbox(
+        &mut self,
+        words: &Words<'_>,
+        visibility: Visibility,
+        named: Option<&Account>,
+        language: String,
+    ) -> Vec<LetterId> {
+        let network = words.to.id.network;
         let place = words.place.filter(|place| place.network == network).cloned();
         let mut reply_to = place.map(ReplyTo::Post);
-        let language = Some(self.view.settings.language.clone());
-        let mut first = None;
-        let named = network.reaches_by_mention(visibility).then_some(words.to);
+        let mut letters = Vec::new();
         for part in outbox::parts(named, &words.body, network.limits(visibility)) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
@@ -290,14 +325,13 @@ impl<'a> Draft<'a> {
                     mentions: part.mentions,
                     visibility,
                     reply_to: reply_to.replace(ReplyTo::Letter(id.clone())),
-                    language: language.clone(),
+                    language: Some(language.clone()),
                 },
                 made_at: self.now,
             });
-            first.get_or_insert(id);
+            letters.push(id);
         }
-        self.count_letter(words.to, words.about);
-        first.map_or(Written::Unwanted, Written::Yes)
+        letters
     }
 
     /// Has one of the desk's posts deleted.

@@ -10,6 +10,7 @@ use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::outcomes;
+use crate::desk::outlets;
 use crate::desk::plan::{self, Occasion};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
@@ -49,6 +50,7 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
             Outcome::Closed
         }
         Reason::Erase => {
+            outlets::take_down(draft, code, "its time is over");
             draft.erase(code);
             Outcome::Erased
         }
@@ -249,6 +251,7 @@ pub(crate) fn give_to(draft: &mut Draft<'_>, code: &Code, owner: &AccountId) {
 /// erased when the time for which ended questions are kept is over.
 pub(crate) fn end(draft: &mut Draft<'_>, code: &Code) {
     outcomes::count_all(draft, code, None);
+    outlets::on_end(draft, code);
     let Some(question) = draft.question_mut(code) else { return };
     let mut relieved = Vec::new();
     for invitation in &mut question.invitations {
@@ -307,7 +310,8 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
+    let body = wording::gave_up(code, waited) + outlets::suggestion(draft, code);
+    let _ = draft.tell_patron(code, Purpose::Notice, None, body);
     draft.note(code, "Told the patron that nobody was found");
     Outcome::GaveUp
 }

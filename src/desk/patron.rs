@@ -13,7 +13,8 @@ use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, linking, wording};
+use crate::desk::wording::Search;
+use crate::desk::{librarian, linking, outlets, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -53,6 +54,7 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        publicity: Default::default(),
         recent_letters: Vec::new(),
     }
 }
@@ -77,6 +79,9 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
+    if matches!(search, Search::NobodyYet | Search::NobodySpeaks(_)) {
+        body.push_str(outlets::suggestion(draft, code));
+    }
     let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
@@ -88,6 +93,10 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     // What was said in private narrows the whole question: later copies hold these words too.
     question.visibility = question.visibility.min(post.visibility);
     question.place = post.place.clone();
+    if question.visibility < Visibility::Public {
+        outlets::take_down(draft, code, "a part of it is private now");
+    }
+    let Some(question) = draft.question_mut(code) else { return Outcome::Outdated };
     let was_interview = matches!(question.state, State::Interview { .. });
     let owner = question.owner().cloned();
     if !matches!(question.state, State::Answered { .. }) {
@@ -295,7 +304,7 @@ fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Quest
     let is_theirs = |question: &&Question| {
         question.patron.id == *patron || accounts.iter().any(|account| account.id == question.patron.id)
     };
-    draft.questions().filter(is_theirs).filter(|question| !question.state.is_final()).collect()
+    draft.questions().filter(is_theirs).filter(|question| !question.is_over()).collect()
 }
 
 /// The patron's own question that a command is about: the one named or replied to, else the only open

@@ -17,17 +17,20 @@ pub enum Network {
     Sandbox,
     /// Bluesky, or any other service that speaks the AT Protocol.
     Bluesky,
+    /// A Facebook Page. Only for publishing: nobody is heard or written to there.
+    Facebook,
 }
 
 impl Network {
     /// Every network, in the order in which they are shown.
-    pub const ALL: [Network; 2] = [Network::Sandbox, Network::Bluesky];
+    pub const ALL: [Network; 3] = [Network::Sandbox, Network::Bluesky, Network::Facebook];
 
     /// The name used in configuration, on the command line and in stored keys.
     pub fn name(self) -> &'static str {
         match self {
             Network::Sandbox => "sandbox",
             Network::Bluesky => "bluesky",
+            Network::Facebook => "facebook",
         }
     }
 
@@ -48,6 +51,16 @@ impl Network {
             (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => {
                 Some(Visibility::Direct)
             }
+            (Network::Facebook, Visibility::Public) => Some(Visibility::Public),
+            (Network::Facebook, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
+        }
+    }
+
+    /// Whether the desk hears what people reply to its posts there.
+    pub fn shows_replies(self) -> bool {
+        match self {
+            Network::Sandbox | Network::Bluesky => true,
+            Network::Facebook => false,
         }
     }
 
@@ -58,6 +71,8 @@ impl Network {
         match self {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
+            // The Graph API knows no key.
+            Network::Facebook => false,
         }
     }
 
@@ -67,6 +82,7 @@ impl Network {
         match self {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
+            Network::Facebook => false,
         }
     }
 
@@ -78,6 +94,8 @@ impl Network {
             (Network::Bluesky, Visibility::Direct) => TextLimits { graphemes_max: 1_000, bytes_max: 10_000 },
             // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
             (Network::Bluesky, _) => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+            // A post of a Page may have 63,206 characters; the desk stays well below.
+            (Network::Facebook, _) => TextLimits { graphemes_max: 5_000, bytes_max: 50_000 },
         }
     }
 }

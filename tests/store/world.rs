@@ -79,6 +79,7 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        publicity: Default::default(),
         recent_letters: Vec::new(),
     }
 }
