@@ -12,11 +12,13 @@
 //! clio replies: …                                  a reply to the desk's latest post to clio
 //! clio replies about {1}: …                        … to the latest one about the first question
 //! clio replies privately: …                        the same as a direct message
+//! zoe offers: …                                    a reply to the question published last
 //! zoe@bluesky: …                                   somebody on another network
 //! ann in de: …                                     a post whose client declares this language
 //! ann below clio's answer …                        is written `ann replies`
 //! (3 hours later)                                  time passes
 //! (the coordinator closes {1})                     and other words of the coordinator
+//! # timelines = sandbox                            where questions may be published
 //! # …                                              a remark
 //! ```
 
@@ -30,8 +32,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
+use stumper::desk::outlets::Verdict;
 use stumper::desk::question::Event;
-use stumper::desk::{AccountId, Action, Network, Place, Settings, State, Visibility};
+use stumper::desk::{AccountId, Action, Network, Place, Purpose, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -162,6 +165,11 @@ fn settings_of(told: &str) -> Settings {
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
             "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
+            "timelines" => {
+                settings.outlets.posts =
+                    value.split(", ").map(|name| Network::named(name).unwrap()).collect();
+                settings.outlets.hashtag = Some("stumper".to_owned());
+            }
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "keep_for_days" => {
                 settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())
@@ -198,6 +206,12 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
         Some(&"replies") => {
             let found = world.latest_to(&speaker.id, code.as_ref()).ok_or("nothing to reply to")?;
             Some(found.place.clone())
+        }
+        Some(&"offers") => {
+            let public = |posted: &&world::Posted| {
+                posted.letter.purpose == Purpose::Stumper && posted.letter.network == network
+            };
+            Some(world.posted.iter().rev().find(public).ok_or("nothing is published")?.place.clone())
         }
         Some(&"chimes") => Some(world.posted.last().ok_or("nothing to reply to")?.place.clone()),
         _ => None,
@@ -254,6 +268,12 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
         ["the", "coordinator", "releases", code] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
             world.coordinator(Action::ReleaseQuestion { code });
+        }
+        ["the", "coordinator", judges @ ("relays" | "dismisses"), number, "of", code] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            let number = number.parse().map_err(|_| "no such number")?;
+            let verdict = if judges == "relays" { Verdict::Relay } else { Verdict::Dismiss };
+            world.coordinator(Action::JudgeOffer { code, number, verdict });
         }
         ["the", "coordinator", "gives", code, "to", name] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
