@@ -33,7 +33,7 @@ fn the_shipped_file_is_in_order_and_says_what_is_the_default_anyway() {
     let config = config.unwrap();
     assert_eq!(config.settings, Settings::default());
     assert!(config.sandbox);
-    assert_eq!(config.bluesky, None);
+    assert_eq!((config.bluesky, config.facebook, config.atom), (None, None, None));
     assert_eq!(config.listen.to_string(), "127.0.0.1:7365");
 }
 
@@ -48,7 +48,9 @@ fn every_setting_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     assert_eq!(said(&text), "");
-    let bluesky = config::parse("bot.toml", &text).0.unwrap().bluesky.unwrap();
+    let config = config::parse("bot.toml", &text).0.unwrap();
+    assert!(config.settings.outlets.is_any() && config.atom.is_some() && config.facebook.is_some());
+    let bluesky = config.bluesky.unwrap();
     assert_eq!(bluesky.identifier, "desk.library.example");
     assert_eq!(bluesky.service, "https://bsky.social");
 }
@@ -209,13 +211,13 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
     2:2 there is no such section
       hint: did you mean `[privacy]`?
     3:10 there is no such section
       hint: did you mean `[network.bluesky]`?
     4:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
     ");
     insta::assert_snapshot!(with("name = \"x\"\nweb = 5"), @r"
     1:1 this key stands outside its section

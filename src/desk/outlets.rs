@@ -177,10 +177,11 @@ pub(crate) fn on_end(draft: &mut Draft<'_>, code: &Code) {
 }
 
 /// Takes back what was published: no more of it is sent, and what is on the networks is deleted.
-pub(crate) fn take_down(draft: &mut Draft<'_>, code: &Code, why: &str) {
-    let Some(question) = draft.question_mut(code) else { return };
+/// `false` where nothing was.
+pub(crate) fn take_down(draft: &mut Draft<'_>, code: &Code, why: &str) -> bool {
+    let Some(question) = draft.question_mut(code) else { return false };
     if question.publicity.published.take().is_none() {
-        return;
+        return false;
     }
     let (public, rest) = std::mem::take(&mut question.posts).into_iter().partition(|post| {
         let to = everybody(post.post.network);
@@ -192,6 +193,7 @@ pub(crate) fn take_down(draft: &mut Draft<'_>, code: &Code, why: &str) {
         draft.delete_post(&post.post, &everybody(post.post.network));
     }
     draft.note(code, format!("No longer published: {why}"));
+    true
 }
 
 /// Keeps a stranger's reply to a published question for the coordinator. `None` where the post is
@@ -205,9 +207,14 @@ pub(crate) fn take_offer(draft: &mut Draft<'_>, post: &Post) -> Option<Outcome> 
     let has_a_part =
         question.involves(&post.author.id) || accounts.iter().any(|account| question.involves(&account.id));
     let said = commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
-    let is_plain = matches!(said, Said::Words | Said::Thanks | Said::Mistaken(Mistake::Word { .. }));
-    if has_a_part || !is_plain {
+    if has_a_part {
         return None;
+    }
+    match said {
+        Said::Words | Said::Mistaken(Mistake::Word { .. }) => {}
+        // Kind, but nothing for the coordinator to look at.
+        Said::Thanks => return Some(Outcome::IgnoredStranger),
+        _ => return None,
     }
     let screening = draft.view.subjects.screen(post.text.reveal(), post.language.as_deref());
     let is_spam = matches!(screening.kind, Kind::Spam | Kind::Abuse);

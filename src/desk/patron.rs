@@ -93,8 +93,9 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     // What was said in private narrows the whole question: later copies hold these words too.
     question.visibility = question.visibility.min(post.visibility);
     question.place = post.place.clone();
-    if question.visibility < Visibility::Public {
-        outlets::take_down(draft, code, "a part of it is private now");
+    let is_public = question.visibility == Visibility::Public;
+    if !is_public && outlets::take_down(draft, code, "a part of it is private now") {
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::unpublished(code));
     }
     let Some(question) = draft.question_mut(code) else { return Outcome::Outdated };
     let was_interview = matches!(question.state, State::Interview { .. });

@@ -301,8 +301,9 @@ pub fn may_be_published() -> &'static str {
 /// What everybody sees of a question. `text` is the patron's, made harmless.
 pub fn stumper(code: &Code, desk: &str, text: &str, hears_replies: bool, hashtag: Option<&str>) -> String {
     let ask = if hears_replies { "Do you know? Please reply here." } else { "Do you know?" };
-    let hashtag = hashtag.map(|tag| format!(" #{tag}")).unwrap_or_default();
-    format!("Somebody asked {desk}:\n\n“{text}”\n\n{ask} ({code}){hashtag}")
+    // In front, so that it stands in the first part of a long text.
+    let hashtag = hashtag.map(|tag| format!("#{tag} ")).unwrap_or_default();
+    format!("{hashtag}Somebody asked {desk}:\n\n“{text}”\n\n{ask} ({code})")
 }
 
 pub fn published(code: &Code, places: &str) -> String {

@@ -452,6 +452,15 @@ impl World {
                 );
             }
         }
+        // Promises 1, 2 and 7: what everybody can see is held by a consent that stands.
+        for posted in self.posted.iter().filter(|posted| posted.letter.purpose == Purpose::Stumper) {
+            let code = posted.letter.about.as_ref().unwrap();
+            let question = self.engine.store().question(code).unwrap();
+            let stands = question.is_some_and(|question| {
+                question.publicity.holds(&posted.letter.id) && question.visibility == Visibility::Public
+            });
+            assert!(stands || self.network_down, "promise 7: {code} is still published");
+        }
         // Promise 3, once: no letter is on the network twice.
         let letters: BTreeSet<_> = self.posted.iter().map(|posted| &posted.letter.id).collect();
         assert_eq!(letters.len(), self.posted.len(), "promise 3: a letter was posted twice");
