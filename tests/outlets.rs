@@ -229,8 +229,12 @@ fn happens(world: &mut World, turn: usize, happening: &Happening) {
     }
 }
 
+fn cases() -> u32 {
+    std::env::var("PROMISES_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Promises 1, 2 and 7: never wider, never without consent, withdrawn everywhere, whatever happens in
     /// whatever order. The world looks after every input.
