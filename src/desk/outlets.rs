@@ -210,11 +210,12 @@ pub(crate) fn take_offer(draft: &mut Draft<'_>, post: &Post) -> Option<Outcome> 
     if has_a_part {
         return None;
     }
-    match said {
-        Said::Words | Said::Mistaken(Mistake::Word { .. }) => {}
+    if said == Said::Thanks {
         // Kind, but nothing for the coordinator to look at.
-        Said::Thanks => return Some(Outcome::IgnoredStranger),
-        _ => return None,
+        return Some(Outcome::IgnoredStranger);
+    }
+    if !matches!(said, Said::Words | Said::Mistaken(Mistake::Word { .. })) {
+        return None;
     }
     let screening = draft.view.subjects.screen(post.text.reveal(), post.language.as_deref());
     let is_spam = matches!(screening.kind, Kind::Spam | Kind::Abuse);

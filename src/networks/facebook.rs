@@ -321,10 +321,8 @@ impl Trouble {
 
     /// What it means for a call that changes nothing, or that may be repeated.
     fn when_reading(self) -> Failure {
-        match self.when_posting() {
-            Failure::Unsure(why) => Failure::Transient(why),
-            other => other,
-        }
+        let failure = self.when_posting();
+        if let Failure::Unsure(why) = failure { Failure::Transient(why) } else { failure }
     }
 
     /// What it means for a call that makes a post.

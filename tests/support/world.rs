@@ -346,9 +346,10 @@ impl World {
                     letter: letter.clone(),
                 };
                 self.audiences.insert(place.post_id(), *visibility);
-                match posted.letter.purpose {
-                    Purpose::Stumper => self.check_stumper(&posted),
-                    _ => self.check_addressee(&posted),
+                if posted.letter.purpose == Purpose::Stumper {
+                    self.check_stumper(&posted);
+                } else {
+                    self.check_addressee(&posted);
                 }
                 self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
