@@ -145,6 +145,7 @@ fn step(number: usize) -> Step {
         ]
         .into(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: vec![at],
     };
     let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);

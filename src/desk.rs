@@ -18,6 +18,7 @@ pub mod ids;
 pub mod input;
 pub mod letter;
 mod librarian;
+pub mod manners;
 pub mod outbox;
 mod patron;
 pub mod person;
@@ -28,6 +29,7 @@ pub mod routing;
 pub mod settings;
 pub mod step;
 mod volunteering;
+pub mod weight;
 pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};

@@ -14,7 +14,7 @@ use crate::desk::draft::{Draft, Room};
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::post::{Post, Visibility};
-use crate::desk::question::{DeskPost, Question};
+use crate::desk::question::{DeskPost, Question, State};
 use crate::desk::step::Outcome;
 use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
 use crate::subjects::{Kind, SubjectId};
@@ -36,8 +36,9 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     if let Some(ignored) = not_for_us(draft, post) {
         return ignored;
     }
-    let post = &*as_meant(draft, post);
-    let spoken = spoken(draft, post);
+    let about = about(draft, post);
+    let post = &*as_meant(draft, post, about.as_ref());
+    let spoken = spoken(draft, post, about);
     let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
     let is_stopped = draft.person(&post.author.id).is_some_and(|person| person.stopped);
     if is_stopped && reading.said == Said::Stop {
@@ -48,6 +49,9 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let person = draft.person_mut(&post.author);
     person.account = post.author.clone();
     person.stopped = false;
+    if post.visibility == Visibility::Direct && post.author.id.network.wants_the_first_word() {
+        person.wrote_directly = true;
+    }
     if reading.said == Said::Stop {
         return privacy::stop(draft, &spoken);
     }
@@ -106,8 +110,19 @@ fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
 
 /// The post with the audience its author meant. Where a network's copies of what is public are unlisted,
 /// out of courtesy to its timelines, a reply below such a copy is unlisted because the desk's post was:
-/// it is meant for everybody, as the question is.
-fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
+/// it is meant for everybody, as the question is. So is what a librarian says to a public question in a
+/// direct message, where they are asked in direct messages whatever the question is.
+fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post, about: Option<&Code>) -> Cow<'p, Post> {
+    let meant_for_all = || Cow::Owned(Post { visibility: Visibility::Public, ..post.clone() });
+    if is_message(post) {
+        let was_asked = about.and_then(|code| draft.question(code)).is_some_and(|question| {
+            let author = &post.author.id;
+            question.visibility == Visibility::Public
+                && question.patron.id != *author
+                && question.invitation(author).is_some()
+        });
+        return if was_asked { meant_for_all() } else { Cow::Borrowed(post) };
+    }
     let courtesy = post.author.id.network.copy_visibility(Visibility::Public);
     let question = draft.view.link.as_ref().and_then(|link| link.code.as_ref());
     let question = question.and_then(|code| draft.question(code));
@@ -116,18 +131,41 @@ fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
         question.visibility == Visibility::Public && question.posts.iter().any(below)
     });
     if post.visibility < Visibility::Public && courtesy == Some(post.visibility) && is_below_public_copy {
-        return Cow::Owned(Post { visibility: Visibility::Public, ..post.clone() });
+        return meant_for_all();
     }
     Cow::Borrowed(post)
 }
 
-/// Finds the question that a post is about: the one named by its code, else the one it replies to.
-fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
+/// Whether this is a direct message of a network where messages are no replies to one another.
+fn is_message(post: &Post) -> bool {
+    post.visibility == Visibility::Direct && post.author.id.network.asks_in_direct_messages()
+}
+
+/// The question that a post is about: the one named by its code, else the one it replies to. What a
+/// librarian says in a message is about what the desk wrote last, unless they have several questions and
+/// might mean another: an answer must not reach the wrong patron.
+fn about(draft: &Draft<'_>, post: &Post) -> Option<Code> {
     let author = &post.author.id;
     let is_theirs = |code: &Code| draft.question(code).is_some_and(|question| question.involves(author));
     let named = commands::codes_in(post.text.reveal()).find(is_theirs);
     let linked = draft.view.link.as_ref().and_then(|link| link.code.clone()).filter(is_theirs);
-    let about = named.or(linked);
+    if named.is_some() || !is_message(post) {
+        return named.or(linked);
+    }
+    let live: Vec<&Question> =
+        draft.questions().filter(|question| librarian::is_live(question, author)).collect();
+    let mut unanswered = live.iter().filter(|question| !matches!(question.state, State::Answered { .. }));
+    match (live.as_slice(), unanswered.next(), unanswered.next()) {
+        ([], _, _) => linked,
+        ([only], _, _) => Some(only.code.clone()),
+        (_, Some(only), None) => linked.filter(|code| *code == only.code),
+        (_, _, _) => None,
+    }
+}
+
+/// Who is speaking, and about what.
+fn spoken<'a>(draft: &Draft<'_>, post: &'a Post, about: Option<Code>) -> Spoken<'a> {
+    let author = &post.author.id;
     let speaker = match about.as_ref().and_then(|code| draft.question(code)) {
         None if draft.questions().any(|question| librarian::is_live(question, author)) => Speaker::Asked,
         None => Speaker::Anyone,
@@ -148,12 +186,7 @@ fn decline(draft: &mut Draft<'_>, post: &Post) -> Outcome {
 
 fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
     match said {
-        Said::Help => {
-            let is_librarian =
-                draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
-            draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
-            Outcome::Helped
-        }
+        Said::Help => help(draft, spoken),
         Said::NoLearning => patron::no_learning(draft, spoken),
         Said::Status => patron::status(draft, spoken),
         Said::Cancel => patron::cancel(draft, spoken),
@@ -212,6 +245,10 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         (Speaker::Patron, Some(question)) if takes_more(question) => {
             let code = question.code.clone();
             patron::more(draft, spoken, &code)
+        }
+        // It may be the answer to either of several questions.
+        (Speaker::Asked, None) if is_message(spoken.post) => {
+            librarian::with_question(draft, spoken, |_, _, _| Outcome::Helped)
         }
         (speaker, _) => {
             if let Some(outcome) = no_question(draft, spoken) {
@@ -287,8 +324,17 @@ fn help_once(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     if !may_help(draft, spoken.post) {
         return Outcome::Helped;
     }
-    let is_librarian = draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
-    draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
+    help(draft, spoken)
+}
+
+fn help(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let post = spoken.post;
+    let is_librarian = draft.person(&post.author.id).is_some_and(|person| person.librarian.is_some());
+    let body = match post.author.id.network.weight_max(draft.heard_as(post)) {
+        Some(_) => wording::help_in_one_post(),
+        None => wording::help(draft.view.settings, is_librarian),
+    };
+    draft.reply(post, Purpose::Reply, body);
     Outcome::Helped
 }
 

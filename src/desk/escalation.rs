@@ -125,13 +125,16 @@ pub(crate) fn circumstances<'a>(draft: &'a Draft<'_>) -> Circumstances<'a> {
 pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) -> bool {
     let Some(question) = draft.question(code).cloned() else { return false };
     let librarian = &candidate.librarian;
-    let body = wording::invitation(
+    let mut body = wording::invitation(
         code,
         &asker(&question, librarian),
         &subject_names(draft, &question),
         &reason_in_words(draft, &question, &candidate.why),
         &outbox::defused(question.text.reveal()),
     );
+    if let Some(weight_max) = question.patron.id.network.weight_max(question.visibility) {
+        body.push_str(&wording::answer_in_one_post(weight_max));
+    }
     let written = draft.write(Words {
         purpose: Purpose::Invitation,
         to: librarian,
@@ -298,9 +301,24 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
-    draft.note(code, "Told the patron that nobody was found");
+    let once = draft.question(code).is_some_and(|question| writes_once(question));
+    let body = if once { wording::gave_up_for_good(code, waited) } else { wording::gave_up(code, waited) };
+    let told = draft.tell_patron(code, Purpose::Ending, None, body);
+    let what = match told {
+        Written::AgainstTheRules => {
+            "Nobody was found, and the network's rules leave no room to tell the patron"
+        }
+        Written::Yes(_) | Written::NotPrivately | Written::Unwanted => {
+            "Told the patron that nobody was found"
+        }
+    };
+    draft.note(code, what);
     Outcome::GaveUp
+}
+
+/// Whether the patron's network lets the desk write to them once only.
+fn writes_once(question: &Question) -> bool {
+    question.patron.id.network.weight_max(question.visibility).is_some()
 }
 
 fn remind_owner(draft: &mut Draft<'_>, code: &Code) -> Outcome {
@@ -337,7 +355,7 @@ fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if !draft.apply(code, Event::Withdraw) {
         return Outcome::Outdated;
     }
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
+    let _ = draft.tell_patron(code, Purpose::Ending, None, wording::interview_over_to_patron(code));
     let _ =
         draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
     end(draft, code);

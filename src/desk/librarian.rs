@@ -101,7 +101,11 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
     }
     let by = signature(question, &post.author);
     let text = outbox::defused(post.text.reveal());
-    let body = if is_first { wording::answer(code, &by, &text) } else { wording::more_answer(&by, &text) };
+    let written = |text: &str| {
+        if is_first { wording::answer(code, &by, text) } else { wording::more_answer(&by, text) }
+    };
+    let narrowest = question.visibility.min(post.visibility);
+    let (body, is_cut) = outbox::in_one_post(question.patron.id.network, narrowest, &text, written);
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
         return Outcome::Declined;
     }
@@ -115,6 +119,10 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
         }
         draft.relieve(&post.author, code);
         say(draft, code, author, wording::answer_passed_on(code));
+    }
+    if is_cut {
+        draft.note(code, "The answer was cut: one post is all that the patron's network allows");
+        say(draft, code, author, wording::answer_cut(code));
     }
     Outcome::Answered
 }
@@ -415,6 +423,10 @@ fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &
             false
         }
         Written::Unwanted => false,
+        Written::AgainstTheRules => {
+            say(draft, code, &post.author.id, wording::no_reply_left(code));
+            false
+        }
     }
 }
 

@@ -48,6 +48,10 @@ pub struct Question {
     pub timers: BTreeMap<Reason, Timestamp>,
     /// Posts by the desk about this question that are on a network, so that they can be deleted.
     pub posts: Vec<DeskPost>,
+    /// The post of the patron's that the desk replied to last, on networks that let it reply to each
+    /// post once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replied_to: Option<PostId>,
     /// When the desk wrote about this question within the last hour, for the cap on loops.
     pub recent_letters: Vec<Timestamp>,
 }

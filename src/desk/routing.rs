@@ -111,6 +111,7 @@ pub fn availability(
         && question.patron.id != *account
         && question.invitation(account).is_none()
         && account.network.copy_visibility(question.visibility).is_some()
+        && (person.wrote_directly || !account.network.asks_in_direct_messages())
         && speaks(librarian, question.language.as_deref(), &around.settings.language);
     if !may_ever {
         return Availability::Never;
@@ -257,6 +258,7 @@ mod tests {
             invitations: Vec::new(),
             timers: Default::default(),
             posts: Vec::new(),
+            replied_to: None,
             recent_letters: Vec::new(),
         }
     }

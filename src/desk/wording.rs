@@ -280,6 +280,28 @@ pub fn gave_up(code: &Code, waited: SignedDuration) -> String {
     )
 }
 
+/// The same where it is the last word that may be said there.
+pub fn gave_up_for_good(code: &Code, waited: SignedDuration) -> String {
+    format!(
+        "I'm sorry: in {} I found nobody who could answer {code}. Your own library may be able to help, and you can ask again any time.",
+        duration(waited)
+    )
+}
+
+/// Help where it has to be one short post.
+pub fn help_in_one_post() -> String {
+    "Ask me anything you'd ask a librarian: I pass it to one who knows and reply here with the answer. \
+     Librarians: send me “join history” as a direct message. “stop” and “forget me” always work."
+        .to_owned()
+}
+
+/// To a librarian who joined in public on a network where the desk may not write to them first.
+pub fn joined_in_public(subjects: &str) -> String {
+    format!(
+        "Welcome to the desk! You take: {subjects}. Here I may ask you only in direct messages, once you have sent me one: please send me “hello”."
+    )
+}
+
 pub fn interview_over_to_patron(code: &Code) -> String {
     format!("I haven't heard from you about {code}, so I've put it aside. Mention me to ask again any time.")
 }
@@ -300,6 +322,29 @@ pub fn reply_must_be_public(code: &Code) -> String {
     format!(
         "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."
     )
+}
+
+/// A librarian's words for a patron whose network lets the desk reply to each post once, and has.
+pub fn no_reply_left(code: &Code) -> String {
+    format!(
+        "{code}: on the patron's network I may reply to each of their posts once, and I have. \
+         Your words did not reach them; please send them again when they have written again."
+    )
+}
+
+/// An answer was longer than the one post that the patron's network allows.
+pub fn answer_cut(code: &Code) -> String {
+    format!(
+        "{code}: only the beginning of your answer fits into the one post I may write there; the patron sees “[…]”. \
+         When they reply, you can send the rest."
+    )
+}
+
+/// In an invitation: how long the answer may be.
+pub fn answer_in_one_post(weight_max: usize) -> String {
+    // What the desk writes around it, with some room for letters that weigh more.
+    let room = weight_max.saturating_sub(80);
+    format!("\n(One short post is all I may write to this patron: up to {room} letters reach them.)")
 }
 
 pub fn capped(until: Timestamp, settings: &Settings) -> String {

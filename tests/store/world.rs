@@ -78,6 +78,7 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
     }
 }
