@@ -154,12 +154,17 @@ fn about(draft: &Draft<'_>, post: &Post) -> Option<Code> {
     }
     let live: Vec<&Question> =
         draft.questions().filter(|question| librarian::is_live(question, author)).collect();
-    let mut unanswered = live.iter().filter(|question| !matches!(question.state, State::Answered { .. }));
-    match (live.as_slice(), unanswered.next(), unanswered.next()) {
-        ([], _, _) => linked,
-        ([only], _, _) => Some(only.code.clone()),
-        (_, Some(only), None) => linked.filter(|code| *code == only.code),
-        (_, _, _) => None,
+    // Without words of its own about which question it is, a message is taken for an answer only where
+    // the desk's last message was about the question and nothing else can be meant.
+    let is_unanswered = |question: &Question| !matches!(question.state, State::Answered { .. });
+    match linked {
+        None => None,
+        Some(linked) if live.is_empty() => Some(linked),
+        Some(linked) => {
+            let is_open = live.iter().any(|question| question.code == linked);
+            let others = live.iter().any(|question| question.code != linked && is_unanswered(question));
+            (is_open && !others).then_some(linked)
+        }
     }
 }
 
@@ -248,7 +253,7 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         }
         // It may be the answer to either of several questions.
         (Speaker::Asked, None) if is_message(spoken.post) => {
-            librarian::with_question(draft, spoken, |_, _, _| Outcome::Helped)
+            librarian::which_one(draft, spoken)
         }
         (speaker, _) => {
             if let Some(outcome) = no_question(draft, spoken) {

@@ -324,12 +324,16 @@ impl<'a> Draft<'a> {
             });
             in_this_step || question.is_some_and(|found| found.replied_to.as_ref() == Some(&place.post_id()))
         });
+        let to_patron = question.is_some_and(|question| question.patron.id == words.to.id);
+        // A patron who said anything about it in a direct message need not be in the view.
+        let asked_directly = to_patron && question.is_some_and(|found| found.visibility == Visibility::Direct);
+        let wrote_directly = self.person(&words.to.id).is_some_and(|person| person.wrote_directly);
         Occasion {
             purpose: words.purpose,
             original: words.original,
-            to_patron: question.is_some_and(|question| question.patron.id == words.to.id),
+            to_patron,
             is_called_for: place.is_some() && !is_replied_to,
-            wrote_directly: self.person(&words.to.id).is_some_and(|person| person.wrote_directly),
+            wrote_directly: wrote_directly || asked_directly,
         }
     }
 

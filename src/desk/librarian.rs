@@ -46,6 +46,15 @@ pub(crate) fn with_question(
     then(draft, spoken, &code)
 }
 
+/// Asks which of their questions a librarian means.
+pub(crate) fn which_one(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author.id;
+    let live = draft.questions().filter(|question| is_live(question, author));
+    let open: Vec<Code> = live.map(|question| question.code.clone()).collect();
+    draft.reply(spoken.post, Purpose::Reply, wording::which_question(&open));
+    Outcome::Helped
+}
+
 /// Whether this librarian was asked the question and still has a part in it.
 pub(crate) fn is_live(question: &Question, librarian: &AccountId) -> bool {
     let fate = question.invitation(librarian).map(|invitation| invitation.fate);

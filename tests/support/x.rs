@@ -173,7 +173,7 @@ impl X {
         let mut settings = x::Settings::new(x::LogIn::Keys(keys), folder);
         settings.service = self.address.clone();
         settings.poll = std::time::Duration::from_millis(30);
-        settings.poll_messages = std::time::Duration::from_millis(30);
+        settings.poll_messages = std::time::Duration::ZERO;
         settings.prices.monthly = 1_000 * x::DOLLAR;
         settings
     }
@@ -215,7 +215,8 @@ impl Inner {
         let author = if to.author == post.author { String::new() } else { format!("@{} ", self.handle(&to.author)) };
         let others = mentions_in(&to.text).into_iter().filter(|name| *name != self.handle(&post.author));
         let others = others.filter(|name| !author.contains(name.as_str()));
-        author + &others.map(|name| format!("@{name} ")).collect::<String>()
+        let others: String = others.map(|name| format!("@{name} ")).collect();
+        author + &others
     }
 
     fn handle(&self, id: &str) -> String {
@@ -236,10 +237,12 @@ impl Inner {
     fn shown(&self, post: &TestPost, tweet: bool, expanded: bool) -> Value {
         let carried = self.carried(post);
         let (text, urls) = shortened(&escaped(&format!("{carried}{}", post.text)));
-        let names = mentions_in(&text).into_iter();
-        let mentions: Vec<Value> = names
-            .map(|name| {
-                let at = text.find(&format!("@{name}")).unwrap();
+        let places = mentions_in(&text).into_iter().flat_map(|name| {
+            let places: Vec<usize> = text.match_indices(&format!("@{name}")).map(|(at, _)| at).collect();
+            places.into_iter().map(move |at| (name.clone(), at))
+        });
+        let mentions: Vec<Value> = places
+            .map(|(name, at)| {
                 let start = text[..at].chars().count();
                 let id = self.people.iter().find(|(_, handle)| **handle == name).map(|(id, _)| id.clone());
                 json!({"start": start, "end": start + 1 + name.chars().count(), "username": name, "id": id})
@@ -681,7 +684,8 @@ fn shortened(text: &str) -> (String, Vec<Value>) {
     let mut text = text.to_owned();
     while let Some(at) = text.find("http").filter(|_| urls.len() < 9) {
         let Some(at) = text[at..].starts_with("https://t.co/").then_some(None).unwrap_or(Some(at)) else { break };
-        let long: String = text[at..].chars().take_while(|c| !c.is_whitespace() && !"”)".contains(*c)).collect();
+        let end = ["&gt;", "&lt;"].iter().filter_map(|sign| text[at..].find(sign)).min().unwrap_or(text.len() - at);
+        let long: String = text[at..at + end].chars().take_while(|c| !c.is_whitespace() && !"”)".contains(*c)).collect();
         let short = format!("https://t.co/{}", urls.len());
         urls.push(json!({"start": at, "end": at + short.len(), "url": short,
             "expanded_url": long.replace("&amp;", "&")}));

@@ -6,7 +6,7 @@
 //! **Invariant:** a post counts as seen only when the caller comes back with the cursor that it was
 //! handed out with, which means that it was committed. Until then it is handed out again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem;
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How many ids are remembered as seen. Beyond, all are forgotten, and some are handed out again.
 const SEEN_MAX: usize = 100_000;
+
+/// How many conversations are remembered, and how many messages of the desk in each.
+const CONVERSATIONS_MAX: usize = 10_000;
+const OWN_MAX: usize = 20;
 
 /// What is stored between runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,8 +58,9 @@ pub(super) struct Memory {
     newest_mention: Option<u64>,
     newest_message: Option<u64>,
     unreadable: usize,
-    /// The newest message of the desk in each conversation, which whoever writes there replies to.
-    own: BTreeMap<String, u64>,
+    /// The newest messages of the desk in each conversation: whoever writes there replies to the last one
+    /// before.
+    own: BTreeMap<String, BTreeSet<u64>>,
     messages_at: Option<Timestamp>,
 }
 
@@ -140,8 +145,14 @@ impl Memory {
             self.newest_message = self.newest_message.max(Some(id));
             match item.content {
                 Content::Own { conversation } => {
-                    let newest = self.own.entry(conversation).or_default();
-                    *newest = id.max(*newest);
+                    if CONVERSATIONS_MAX < self.own.len() {
+                        self.own.clear();
+                    }
+                    let own = self.own.entry(conversation).or_default();
+                    own.insert(id);
+                    if OWN_MAX < own.len() {
+                        own.pop_first();
+                    }
                 }
                 Content::Post(post) if known.is_some_and(|known| known < id) && !self.seen.contains(&id) => {
                     self.posts.push((id, *post));
@@ -188,8 +199,8 @@ impl Memory {
     /// A message replies to what the desk wrote last in the same conversation before it.
     fn below_own(&self, id: u64, mut post: Post) -> Post {
         let conversation = post.place.root.id.strip_prefix(MESSAGE);
-        let own = conversation.and_then(|conversation| self.own.get(conversation)).filter(|own| **own < id);
-        if let Some(own) = own {
+        let own = conversation.and_then(|conversation| self.own.get(conversation));
+        if let Some(own) = own.and_then(|own| own.range(..id).next_back()) {
             post.in_reply_to = Some(PostId::new(Network::X, format!("{MESSAGE}{own}")));
         }
         post
