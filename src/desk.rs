@@ -19,6 +19,7 @@ pub mod input;
 pub mod letter;
 mod librarian;
 pub mod linking;
+pub mod manners;
 pub mod outbox;
 mod outcomes;
 mod patron;
@@ -34,6 +35,7 @@ pub mod settings;
 pub mod step;
 mod volunteering;
 mod waves;
+pub mod weight;
 pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};

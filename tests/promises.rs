@@ -99,7 +99,8 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let network = prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky)];
+    let network =
+        prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky), 2 => Just(Network::X)];
     let visibility = prop_oneof![
         2 => Just(Visibility::Public),
         2 => Just(Visibility::Direct),
@@ -111,7 +112,10 @@ fn happening() -> impl Strategy<Value = Happening> {
                 who,
                 on,
                 words,
-                visibility: if on == Network::Sandbox { visibility } else { Visibility::Public },
+                visibility: match (on, visibility) {
+                    (Network::Sandbox, _) | (Network::X, Visibility::Direct) => visibility,
+                    (Network::Bluesky | Network::X, _) => Visibility::Public,
+                },
                 calls,
                 reply_to,
             });
@@ -143,6 +147,8 @@ impl Town {
             town.says(&account(Network::Sandbox, who), words, Visibility::Direct, None);
         }
         town.says(&account(Network::Bluesky, "gena"), "@desk join law", Visibility::Public, None);
+        town.says(&account(Network::X, "otto"), "join history, law", Visibility::Direct, None);
+        town.says(&account(Network::X, "vera"), "@desk join general", Visibility::Public, None);
         town
     }
 

@@ -72,6 +72,8 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
+    // From now on, what may be asked in public is asked in public again.
+    draft.person_mut(&letter.to).wrote_directly = false;
     if !draft.may_help(&letter.to) {
         return;
     }

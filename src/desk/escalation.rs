@@ -11,11 +11,11 @@ use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::outcomes;
 use crate::desk::plan::{self, Occasion};
-use crate::desk::post::{Account, AccountId};
+use crate::desk::post::{Account, AccountId, Visibility};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate, Circumstances, Found};
 use crate::desk::step::Outcome;
-use crate::desk::wording::{self, Search};
+use crate::desk::wording::{self, Audience, Search};
 use crate::subjects::{Language, SubjectId};
 
 /// While nobody is free, the desk looks again at least this often: limits free up and people join
@@ -137,13 +137,25 @@ pub(crate) fn circumstances<'a>(draft: &'a Draft<'_>) -> Circumstances<'a> {
 pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) -> bool {
     let Some(question) = draft.question(code).cloned() else { return false };
     let librarian = &candidate.librarian;
-    let body = wording::invitation(
+    // What they reply in private to a public question is passed on in public, which they have to know.
+    let asked_in_private = librarian.id.network.has_flat_messages()
+        && draft.person(&librarian.id).is_some_and(|person| person.wrote_directly);
+    let audience = if asked_in_private && question.visibility == Visibility::Public {
+        Audience::Everybody
+    } else {
+        Audience::AsReplied
+    };
+    let mut body = wording::invitation(
         code,
+        audience,
         &asker(&question, librarian),
         &subject_names(draft, &question),
         &reason_in_words(draft, &question, &candidate.why),
         &outbox::defused(question.text.reveal()),
     );
+    if let Some(weight_max) = question.patron.id.network.weight_max(question.visibility) {
+        body.push_str(&wording::answer_in_one_post(weight_max));
+    }
     let written = draft.write(Words {
         purpose: Purpose::Invitation,
         to: librarian,
@@ -154,6 +166,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
         body,
     });
     let Written::Yes(letter) = written else { return false };
+    let privately = draft.is_direct(&letter);
     let now = draft.now;
     if let Some(entry) = draft.person_mut(librarian).librarian.as_mut() {
         entry.open.insert(code.clone());
@@ -165,7 +178,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
         question.rung = question.rung.max(candidate.rung);
         let (visibility, why) = (question.visibility, candidate.why.clone());
         let invitation = Invitation::new(librarian.clone(), letter, now, visibility, why);
-        question.invitations.push(Invitation { chance: percent(candidate.chance), ..invitation });
+        question.invitations.push(Invitation { chance: percent(candidate.chance), privately, ..invitation });
     }
     draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
     true
@@ -307,9 +320,24 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
-    draft.note(code, "Told the patron that nobody was found");
+    let once = draft.question(code).is_some_and(|question| writes_once(question));
+    let body = if once { wording::gave_up_for_good(code, waited) } else { wording::gave_up(code, waited) };
+    let told = draft.tell_patron(code, Purpose::Ending, None, body);
+    let what = match told {
+        Written::AgainstTheRules => {
+            "Nobody was found, and the network's rules leave no room to tell the patron"
+        }
+        Written::Yes(_) | Written::NotPrivately | Written::Unwanted => {
+            "Told the patron that nobody was found"
+        }
+    };
+    draft.note(code, what);
     Outcome::GaveUp
+}
+
+/// Whether the patron's network lets the desk write to them once only.
+fn writes_once(question: &Question) -> bool {
+    question.patron.id.network.weight_max(question.visibility).is_some()
 }
 
 fn remind_owner(draft: &mut Draft<'_>, code: &Code) -> Outcome {
@@ -346,7 +374,7 @@ fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if !draft.apply(code, Event::Withdraw) {
         return Outcome::Outdated;
     }
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
+    let _ = draft.tell_patron(code, Purpose::Ending, None, wording::interview_over_to_patron(code));
     let _ =
         draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
     end(draft, code);

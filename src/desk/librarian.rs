@@ -48,6 +48,15 @@ pub(crate) fn with_question(
     then(draft, spoken, &code)
 }
 
+/// Asks which of their questions a librarian means.
+pub(crate) fn which_one(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author.id;
+    let live = draft.questions().filter(|question| is_live(question, author));
+    let open: Vec<Code> = live.map(|question| question.code.clone()).collect();
+    draft.reply(spoken.post, Purpose::Reply, wording::which_question(&open));
+    Outcome::Helped
+}
+
 /// Whether this librarian was asked the question and still has a part in it.
 pub(crate) fn is_live(question: &Question, librarian: &AccountId) -> bool {
     let fate = question.invitation(librarian).map(|invitation| invitation.fate);
@@ -105,7 +114,11 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
     }
     let by = signature(draft, question, &post.author);
     let text = outbox::relayed(post.text.reveal(), code);
-    let body = if is_first { wording::answer(code, &by, &text) } else { wording::more_answer(&by, &text) };
+    let written = |text: &str| {
+        if is_first { wording::answer(code, &by, text) } else { wording::more_answer(&by, text) }
+    };
+    let narrowest = question.visibility.min(post.visibility);
+    let (body, is_cut) = outbox::in_one_post(question.patron.id.network, narrowest, &text, written);
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
         return Outcome::Declined;
     }
@@ -121,6 +134,10 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
         }
         draft.relieve(&post.author, code);
         say(draft, code, author, wording::answer_passed_on(code));
+    }
+    if is_cut {
+        draft.note(code, "The answer was cut: one post is all that the patron's network allows");
+        say(draft, code, author, wording::answer_cut(code));
     }
     Outcome::Answered
 }
@@ -420,6 +437,10 @@ fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &
             false
         }
         Written::Unwanted => false,
+        Written::AgainstTheRules => {
+            say(draft, code, &post.author.id, wording::no_reply_left(code));
+            false
+        }
     }
 }
 

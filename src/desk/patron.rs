@@ -53,6 +53,7 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
     }
 }
@@ -238,7 +239,7 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         Written::NotPrivately => {
             draft.reply_about(post, Some(&code), Purpose::Notice, wording::reply_must_be_public(&code));
         }
-        Written::Unwanted => {
+        Written::Unwanted | Written::AgainstTheRules => {
             draft.reply_about(post, Some(&code), Purpose::Reply, wording::thanks_from_anyone());
         }
     }

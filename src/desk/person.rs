@@ -29,6 +29,10 @@ pub struct Person {
     /// They said `no learning`: the rules learn from none of their questions.
     #[serde(default)]
     pub no_learning: bool,
+    /// They have written to the desk privately. Kept only where a network wants people to have the first
+    /// word before anybody writes to them privately.
+    #[serde(default)]
+    pub wrote_directly: bool,
     /// When they were last sent help without asking for it, so that it happens once a day at most.
     #[serde(default)]
     pub helped_at: Option<Timestamp>,
@@ -54,6 +58,7 @@ impl Person {
             version: 0,
             stopped: false,
             no_learning: false,
+            wrote_directly: false,
             helped_at: None,
             recent_replies: Vec::new(),
             linked: BTreeSet::new(),

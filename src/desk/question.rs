@@ -48,6 +48,10 @@ pub struct Question {
     pub timers: BTreeMap<Reason, Timestamp>,
     /// Posts by the desk about this question that are on a network, so that they can be deleted.
     pub posts: Vec<DeskPost>,
+    /// The post of the patron's that the desk replied to last, on networks that let it reply to each
+    /// post once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replied_to: Option<PostId>,
     /// When the desk wrote about this question within the last hour, for the cap on loops.
     pub recent_letters: Vec<Timestamp>,
 }
@@ -298,6 +302,9 @@ pub struct Invitation {
     /// They said `wrong subject`, and the desk waits to hear which one it is.
     #[serde(default)]
     pub asked_subject: bool,
+    /// They were asked in a direct message.
+    #[serde(default)]
+    pub privately: bool,
     /// Their record knows already that they left it unanswered.
     #[serde(default)]
     pub counted: bool,
@@ -328,6 +335,7 @@ impl Invitation {
             why,
             place: None,
             asked_subject: false,
+            privately: false,
             counted: false,
             chance: 0,
             together: 0,

@@ -279,6 +279,7 @@ fn may_ever(question: &Question, person: &Person, librarian: &Librarian, around:
         && question.invitation(account).is_none()
         && !person.linked.iter().any(|other| question.invitation(other).is_some())
         && account.network.copy_visibility(question.visibility).is_some()
+        && (person.wrote_directly || !account.network.wants_the_first_word())
         && speaks(librarian, question.language.as_deref(), &around.settings.language)
 }
 

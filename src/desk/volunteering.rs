@@ -35,7 +35,11 @@ pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<Sub
     librarian.subjects.extend(subjects);
     let librarian = librarian.clone();
     let names = librarian.subjects.iter().map(|subject| escalation::subject_name(draft, subject));
-    let body = wording::joined(&wording::join(names), &librarian);
+    let names = wording::join(names);
+    let network = spoken.post.author.id.network;
+    let in_public = network.asks_in_direct_messages() && !draft.heard_as(spoken.post).is_private();
+    let body =
+        if in_public { wording::joined_in_public(&names) } else { wording::joined(&names, &librarian) };
     draft.reply(spoken.post, Purpose::Reply, body);
     Outcome::Commanded
 }

@@ -54,11 +54,31 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
     )
 }
 
-pub fn invitation(code: &Code, from: &str, subjects: &str, why: &str, text: &str) -> String {
+pub fn invitation(
+    code: &Code,
+    audience: Audience,
+    from: &str,
+    subjects: &str,
+    why: &str,
+    text: &str,
+) -> String {
+    let goes_back = match audience {
+        Audience::AsReplied => "Your reply goes back as the answer.",
+        Audience::Everybody => "Your reply goes back as the answer, in public, as they asked.",
+    };
     format!(
-        "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\nYour reply goes back as the answer. \
+        "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\n{goes_back} \
          Or reply: claim · pass · ask: … · refer to …\n({why})"
     )
+}
+
+/// Who will read what a librarian replies to an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody but who could read the reply itself.
+    AsReplied,
+    /// Everybody, as the question was public, although the reply is not.
+    Everybody,
 }
 
 /// Why a librarian is asked, for the invitation.
@@ -281,6 +301,28 @@ pub fn gave_up(code: &Code, waited: SignedDuration) -> String {
     )
 }
 
+/// The same where it is the last word that may be said there.
+pub fn gave_up_for_good(code: &Code, waited: SignedDuration) -> String {
+    format!(
+        "I'm sorry: in {} I found nobody who could answer {code}. Your own library may be able to help, and you can ask again any time.",
+        duration(waited)
+    )
+}
+
+/// Help where it has to be one short post.
+pub fn help_in_one_post() -> String {
+    "Ask me anything you'd ask a librarian: I pass it to one who knows and reply here with the answer. \
+     Librarians: send me “join history” as a direct message. “stop” and “forget me” always work."
+        .to_owned()
+}
+
+/// To a librarian who joined in public on a network where the desk may not write to them first.
+pub fn joined_in_public(subjects: &str) -> String {
+    format!(
+        "Welcome to the desk! You take: {subjects}. Here I may ask you only in direct messages, once you have sent me one: please send me “hello”."
+    )
+}
+
 pub fn interview_over_to_patron(code: &Code) -> String {
     format!("I haven't heard from you about {code}, so I've put it aside. Mention me to ask again any time.")
 }
@@ -302,7 +344,7 @@ pub fn cannot_reach_you_privately(network: Network) -> String {
         Network::Bluesky => {
             "Please let everyone message you (Settings, Chat settings), or send me a direct message first."
         }
-        Network::Sandbox => "Please send me a direct message first.",
+        Network::Sandbox | Network::X => "Please send me a direct message first.",
     };
     format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
 }
@@ -354,6 +396,29 @@ pub fn reply_must_be_public(code: &Code) -> String {
     format!(
         "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."
     )
+}
+
+/// A librarian's words for a patron whose network lets the desk reply to each post once, and has.
+pub fn no_reply_left(code: &Code) -> String {
+    format!(
+        "{code}: on the patron's network I may reply to each of their posts once, and I have. \
+         Your words did not reach them; please send them again when they have written again."
+    )
+}
+
+/// An answer was longer than the one post that the patron's network allows.
+pub fn answer_cut(code: &Code) -> String {
+    format!(
+        "{code}: only the beginning of your answer fits into the one post I may write there; the patron sees “[…]”. \
+         When they reply, you can send the rest."
+    )
+}
+
+/// In an invitation: how long the answer may be.
+pub fn answer_in_one_post(weight_max: usize) -> String {
+    // What the desk writes around it, with some room for letters that weigh more.
+    let room = weight_max.saturating_sub(80);
+    format!("\n(One short post is all I may write to this patron: up to {room} letters reach them.)")
 }
 
 pub fn capped(until: Timestamp, settings: &Settings) -> String {

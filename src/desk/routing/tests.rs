@@ -43,6 +43,7 @@ fn question() -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
     }
 }
