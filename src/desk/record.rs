@@ -94,6 +94,16 @@ pub struct About<'a> {
     pub sent_at: Timestamp,
 }
 
+/// For when a claim is hoped.
+#[derive(Clone, Copy, Debug)]
+pub struct Hope {
+    pub now: Timestamp,
+    /// How long the invitation has been unanswered.
+    pub elapsed: SignedDuration,
+    /// How much longer a claim is hoped for.
+    pub within: SignedDuration,
+}
+
 impl Record {
     /// They claimed it, after this time. `counted`: it was counted before as left unanswered.
     pub fn claim(&mut self, about: About<'_>, after: SignedDuration, counted: bool) {
@@ -127,17 +137,10 @@ impl Record {
         self.subjects.entry(subject.clone()).or_default()
     }
 
-    /// The chance that an invitation of this subject, unanswered for `elapsed` by now, is claimed within
-    /// a further `within`. `seen_at` is when they last wrote to the desk.
-    pub fn chance(
-        &self,
-        crowd: &Crowd,
-        about: About<'_>,
-        seen_at: Option<Timestamp>,
-        now: Timestamp,
-        elapsed: SignedDuration,
-        within: SignedDuration,
-    ) -> f64 {
+    /// The chance that an invitation is claimed in the time hoped for. `seen_at` is when they last wrote to
+    /// the desk.
+    pub fn chance(&self, crowd: &Crowd, about: About<'_>, seen_at: Option<Timestamp>, hope: Hope) -> f64 {
+        let Hope { now, elapsed, within } = hope;
         let until = elapsed.checked_add(within).unwrap_or(SignedDuration::MAX);
         let (before, by_then) = (self.claimed_within(crowd, elapsed), self.claimed_within(crowd, until));
         let plain = ((by_then - before) / (1.0 - before).max(0.01)).clamp(0.001, 0.98);
@@ -366,7 +369,8 @@ mod tests {
     fn chance(record: &Record, crowd: &Crowd, elapsed: i64) -> f64 {
         let subject = SubjectId::new("history");
         let now = "2026-03-02T10:00:00Z".parse().unwrap();
-        record.chance(crowd, about(&subject), None, now, SignedDuration::from_mins(elapsed), WITHIN)
+        let hope = Hope { now, elapsed: SignedDuration::from_mins(elapsed), within: WITHIN };
+        record.chance(crowd, about(&subject), None, hope)
     }
 
     #[test]
@@ -415,9 +419,8 @@ mod tests {
         }
         let crowd = Crowd::default();
         let now: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
-        let chance = |subject, seen_at| {
-            record.chance(&crowd, about(subject), seen_at, now, SignedDuration::ZERO, WITHIN)
-        };
+        let hope = Hope { now, elapsed: SignedDuration::ZERO, within: WITHIN };
+        let chance = |subject, seen_at| record.chance(&crowd, about(subject), seen_at, hope);
         assert!(chance(&law, None) < chance(&history, None));
         assert!(chance(&law, None) < chance(&law, Some(now)));
     }

@@ -17,7 +17,7 @@ use crate::desk::commands::hours;
 use crate::desk::person::{Librarian, Person};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Question, Rung, Why};
-use crate::desk::record::About;
+use crate::desk::record::{About, Hope};
 use crate::desk::roster::{Clocks, Roster};
 use crate::desk::settings::{Policy, Settings};
 use crate::subjects::{Language, SubjectId, Subjects};
@@ -228,8 +228,8 @@ pub fn chance(
     elapsed: SignedDuration,
 ) -> f64 {
     let about = About { subject, sent_at };
-    let within = around.settings.claim_within;
-    librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, around.now, elapsed, within)
+    let hope = Hope { now: around.now, elapsed, within: around.settings.claim_within };
+    librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, hope)
 }
 
 /// How much of the question a librarian's subjects cover, up to 1.
