@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::desk::letter::{Content, Letter, Mention, Purpose};
 use crate::desk::person::Person;
 use crate::desk::post::{Account, TextLimits};
-use crate::desk::question::{Fate, Question, State};
+use crate::desk::question::{Fate, Question, State, Why};
 
 /// A text is sent in at most this many posts; what is beyond is left out, and said to be.
 pub const PARTS_MAX: usize = 20;
@@ -124,8 +124,12 @@ pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&P
         (Some(_), None) => false,
         (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
             let invitation = question.invitation(&letter.to.id);
-            matches!(question.state, State::Seeking)
-                && invitation.is_some_and(|found| found.fate == Fate::Waiting)
+            // Who took it from the list of stumpers has not seen it yet.
+            let took_it = question.owner() == Some(&letter.to.id)
+                && invitation.is_some_and(|found| found.why == Why::Digest);
+            let is_waiting = matches!(question.state, State::Seeking)
+                && invitation.is_some_and(|found| found.fate == Fate::Waiting);
+            is_waiting || took_it
         }
         (Some(_), Some(_)) | (None, _) => true,
     }
