@@ -144,6 +144,11 @@ fn step(number: usize) -> Step {
         posts: Vec::new(),
         replied_to: None,
         recent_letters: vec![at],
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     };
     let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);
     let letter = Letter {

@@ -18,6 +18,7 @@ use tracing::{debug, error, warn};
 use crate::clock;
 use crate::desk::commands;
 use crate::desk::letter::Delivery;
+use crate::desk::question::Reason;
 use crate::desk::{
     self, Account, AccountId, Action, Code, Input, InputId, LetterId, Network, Outcome, PostId, Question,
     Settings, View,
@@ -42,6 +43,12 @@ const STALE_MAX: usize = 16;
 
 /// How many question codes in one text are looked up.
 const CODES_IN_TEXT_MAX: usize = 5;
+
+/// So many timers are looked through for stumpers that belong on the same list, …
+const DUE_MAX: usize = 1_000;
+
+/// … and so many stumpers are considered for it.
+const STUMPERS_MAX: usize = 50;
 
 /// How many words of a text are looked at for codes. No network's posts are as long.
 const WORDS_MAX: usize = 5_000;
@@ -288,6 +295,12 @@ impl Known {
         let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
         codes.extend(link.iter().filter_map(|link| link.code.clone()));
         let others = others(store, input, person.as_ref())?;
+        // One list holds all stumpers whose time has come.
+        if let Input::Timer { reason: Reason::Digest, at, .. } = input {
+            let due = store.due(*at, DUE_MAX)?.into_iter();
+            let listed = due.filter(|(_, reason, _)| *reason == Reason::Digest).take(STUMPERS_MAX);
+            codes.extend(listed.map(|(code, ..)| code));
+        }
         let mut questions = who.map(|who| store.questions_involving(who)).transpose()?.unwrap_or_default();
         for other in &others {
             for question in store.questions_involving(&other.account.id)? {

@@ -20,7 +20,7 @@ use world::{World, account};
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
 
 /// What people say. Long enough texts are unmistakable, so that a leak is seen.
-const WORDS: [&str; 47] = [
+const WORDS: [&str; 61] = [
     "When did the Ottoman Empire end?",
     "Which parish register names my ancestor Patrick?",
     "Is there a patent on Mozart's symphony?",
@@ -68,6 +68,20 @@ const WORDS: [&str; 47] = [
     "🏰🏰🏰",
     "Buy real followers of the Ottoman Empire, DM me now",
     "You are all useless idiots, every one of you",
+    "solved",
+    "not solved, I need the treaty of 1923 as well",
+    "block",
+    "unblock all",
+    "keep",
+    "why me?",
+    "away tomorrow",
+    "invitations 2 a day",
+    "digest on",
+    "by name yes",
+    "need by Friday",
+    "done read 2",
+    "my help",
+    "for @clio who was the last king of the medieval empire?",
 ];
 
 /// One thing that happens in the town.

@@ -14,7 +14,9 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::{AccountId, Post, Visibility};
 use crate::desk::question::{DeskPost, Question, State};
 use crate::desk::step::Outcome;
-use crate::desk::{held, librarian, linking, patron, privacy, volunteering, wording};
+use crate::desk::{
+    aftercare, blocking, held, ladder, librarian, linking, patron, privacy, volunteering, wording,
+};
 use crate::subjects::{Kind, SubjectId};
 
 /// A post, with what is known about its place in the conversation.
@@ -23,6 +25,8 @@ pub(crate) struct Spoken<'a> {
     pub(crate) post: &'a Post,
     /// The question it is about, if it replies to one or names one of the author's.
     pub(crate) about: Option<Code>,
+    /// The code in its text, of whatever question.
+    pub(crate) named: Option<Code>,
     pub(crate) speaker: Speaker,
 }
 
@@ -33,8 +37,9 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     }
     let about = about(draft, post);
     let post = &*as_meant(draft, post, about.as_ref());
-    let spoken = spoken(draft, post, about);
+    let mut spoken = spoken(draft, post, about);
     let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
+    spoken.named = reading.code;
     let is_stopped = draft.person(&post.author.id).is_some_and(|person| person.stopped);
     if is_stopped && reading.said == Said::Stop {
         return Outcome::Commanded;
@@ -191,7 +196,7 @@ fn spoken<'a>(draft: &Draft<'_>, post: &'a Post, about: Option<Code>) -> Spoken<
         Some(question) if is_patron(draft, question, author) => Speaker::Patron,
         Some(_) => Speaker::Invited,
     };
-    Spoken { post, about, speaker }
+    Spoken { post, about, named: None, speaker }
 }
 
 /// A private post where the desk cannot write privately: a kind word without a word of the content.
@@ -223,6 +228,31 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::Limit(limit) => volunteering::limit(draft, spoken, limit),
         Said::Pause(length) => volunteering::pause(draft, spoken, length),
         Said::Back => volunteering::back(draft, spoken),
+        Said::MyHelp => volunteering::my_help(draft, spoken),
+        Said::Away(from, until) => volunteering::away(draft, spoken, from, until),
+        Said::OnlyOn(days) => volunteering::only_on(draft, spoken, &days),
+        Said::Invitations(allowance) => volunteering::invitations(draft, spoken, allowance),
+        Said::Level(level) => volunteering::level(draft, spoken, level),
+        Said::ByName(may) => volunteering::by_name(draft, spoken, may),
+        Said::Digest(wanted) => volunteering::digest(draft, spoken, wanted),
+        Said::Block(handle) => blocking::block(draft, spoken, handle.as_deref()),
+        Said::Unblock(handle) => blocking::unblock(draft, spoken, handle.as_deref()),
+        // From a librarian these words are the answer.
+        Said::Solved if spoken.speaker == Speaker::Invited => words(draft, spoken),
+        Said::Solved => aftercare::solved(draft, spoken),
+        Said::NotSolved(detail) => aftercare::not_solved(draft, spoken, &detail),
+        Said::NeedBy(day) => aftercare::need_by(draft, spoken, day),
+        Said::DoneRead(level) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            aftercare::done_read(draft, spoken, code, level)
+        }),
+        Said::WhyMe => librarian::with_question(draft, spoken, librarian::why_me),
+        Said::Claim | Said::Nothing if is_stumper_named(draft, spoken) => {
+            let named = spoken.named.clone().unwrap_or_else(|| draft.view.free_code.clone());
+            ladder::take(draft, spoken, &named)
+        }
+        Said::Nothing if spoken.named.is_some() && spoken.speaker == Speaker::Invited => {
+            librarian::with_question(draft, spoken, librarian::claim)
+        }
         Said::Claim => librarian::with_question(draft, spoken, librarian::claim),
         Said::Pass => librarian::with_question(draft, spoken, librarian::pass),
         Said::Done => librarian::with_question(draft, spoken, librarian::done),
@@ -250,6 +280,14 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::Nothing => help_once(draft, spoken),
         Said::Stop | Said::ForgetMe => Outcome::Commanded,
     }
+}
+
+/// Whether a librarian names a question of the daily list, which nobody asked them yet.
+fn is_stumper_named(draft: &Draft<'_>, spoken: &Spoken<'_>) -> bool {
+    let author = &spoken.post.author.id;
+    let is_librarian = draft.person(author).is_some_and(|person| person.librarian.is_some());
+    let question = spoken.named.as_ref().and_then(|code| draft.question(code));
+    is_librarian && question.is_some_and(|question| !question.involves(author))
 }
 
 /// Plain words: an answer, more of a question, or a new question.

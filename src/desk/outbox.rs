@@ -9,7 +9,7 @@ use crate::desk::ids::Code;
 use crate::desk::letter::{Content, Letter, Mention, Purpose};
 use crate::desk::person::Person;
 use crate::desk::post::{Account, Network, TextLimits, Visibility};
-use crate::desk::question::{Fate, Question, State};
+use crate::desk::question::{Fate, Question, State, Why};
 use crate::desk::weight;
 
 /// A text is sent in at most this many posts; what is beyond is left out, and said to be.
@@ -196,8 +196,12 @@ pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&P
         (Some(_), None) => false,
         (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
             let invitation = question.invitation(&letter.to.id);
-            matches!(question.state, State::Seeking)
-                && invitation.is_some_and(|found| found.fate == Fate::Waiting)
+            // Who took it from the list of stumpers has not seen it yet.
+            let took_it = question.owner() == Some(&letter.to.id)
+                && invitation.is_some_and(|found| found.why == Why::Digest);
+            let is_waiting = matches!(question.state, State::Seeking)
+                && invitation.is_some_and(|found| found.fate == Fate::Waiting);
+            is_waiting || took_it
         }
         (Some(_), Some(_)) | (None, _) => true,
     }

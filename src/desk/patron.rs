@@ -8,12 +8,14 @@ use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
 use crate::desk::escalation;
 use crate::desk::ids::Code;
+use crate::desk::intake;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, linking, wording};
+use crate::desk::wording::Search;
+use crate::desk::{aftercare, librarian, linking, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -28,7 +30,8 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    draft.add_question(question(draft, &code, post, State::Seeking));
+    let asked_for = intake::asked_for(post);
+    draft.add_question(Question { asked_for, ..question(draft, &code, post, State::Seeking) });
     take_in(draft, &code)
 }
 
@@ -55,6 +58,11 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         posts: Vec::new(),
         replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 
@@ -71,10 +79,14 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     draft.link(post, Some(code.clone()), patron);
     draft.note(code, explanation(draft, code));
+    intake::note(draft, code);
     let search = escalation::seek(draft, code);
     let names =
         draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
     let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if let (Search::Asked(_), Some(minutes)) = (&search, escalation::usual_wait(draft, code)) {
+        body.push_str(&wording::asking::usual_wait(minutes));
+    }
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
@@ -234,6 +246,7 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     match draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body) {
         Written::Yes(_) => {
             draft.note(&code, "Thanks passed on to the librarian");
+            aftercare::count(draft, &code, &owner, |work| work.thanked = work.thanked.saturating_add(1));
             welcome(draft, &code, post);
         }
         Written::NotPrivately => {
@@ -369,7 +382,7 @@ fn explanation(draft: &Draft<'_>, code: &Code) -> String {
 }
 
 /// The text, cut at a character where it is too long, and marked there.
-fn limited(text: &str) -> String {
+pub(crate) fn limited(text: &str) -> String {
     if text.len() <= QUESTION_BYTES_MAX {
         return text.to_owned();
     }

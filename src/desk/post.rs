@@ -176,6 +176,13 @@ impl AccountId {
         AccountId { network, id: id.into() }
     }
 
+    /// A sign for this account that does not name it: for lists that outlive what they came from.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(format!("account {}", self.key()));
+        digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The form used as a key: `network:id`.
     pub fn key(&self) -> String {
         format!("{}:{}", self.network, self.id)

@@ -5,6 +5,8 @@
 //!
 //! **Invariant:** nothing here decides anything. People's own words come in already defused.
 
+pub mod asking;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours::HoursMistake;
@@ -20,6 +22,8 @@ use crate::desk::settings::Settings;
 pub enum Search {
     /// So many librarians were asked just now.
     Asked(usize),
+    /// The librarian was asked for whom the patron asked by name.
+    ByName,
     /// Librarians are there, but none is on duty or free before this time.
     Later(Timestamp),
     /// So many librarians were asked just now because they speak this language.
@@ -35,6 +39,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
     let search = match search {
         Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
         Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
+        Search::ByName => asking::asked_by_name(),
         Search::Later(at) => {
             format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at, settings))
         }
@@ -273,7 +278,7 @@ pub fn withdrawn_to_librarian(code: &Code) -> String {
 
 pub fn reminder(code: &Code, release_after: SignedDuration) -> String {
     format!(
-        "{code} is still waiting for your answer. Say claim to keep it, or pass to let it go; otherwise I'll ask somebody else in {}.",
+        "{code} is still waiting for your answer. Say keep to keep it, or pass to let it go; otherwise I'll ask somebody else in {}.",
         duration(release_after)
     )
 }
@@ -452,9 +457,9 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
         .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
         .unwrap_or_default();
     let own = if is_librarian {
-        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions · sign as Ann Reader, Springfield Library · link. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · invitations 1 a day · away 24 Dec · pause 3 days · back · digest on · by name yes · leave · my questions · my help · sign as Ann Reader, Springfield Library · link. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: … · why me"
     } else {
-        "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
+        "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks · solved · not solved. Librarians: say join and your subjects."
     };
     let learning = if settings.learn_from_questions {
         " When a librarian corrects the subject of a public question, my word lists may learn single words from it, until it is erased; to keep yours out, say no learning."
@@ -613,6 +618,13 @@ pub fn mistaken(mistake: &Mistake) -> String {
             "For how long? For example: pause 3 days, pause 2 weeks; or pause alone, until you say back"
                 .to_owned()
         }
+        Mistake::Away => {
+            "On which days? For example: away 24 Dec, or: away 2026-12-24 to 2026-12-26".to_owned()
+        }
+        Mistake::Invitations => {
+            "How many invitations? For example: invitations 1 a day, or: invitations 3 a week".to_owned()
+        }
+        Mistake::Read => "The READ scale goes from 1 to 6. For example: done read 3".to_owned(),
         Mistake::AskWhat => "What shall I ask the patron? For example: ask: which county?".to_owned(),
         Mistake::AlsoWhat => "What shall I add? Write it after also:".to_owned(),
         Mistake::ReferWhom => "To whom? For example: refer to law, or refer to @colleague".to_owned(),
@@ -678,7 +690,7 @@ pub fn join(items: impl Iterator<Item = String>) -> String {
 
 /// A time for people whose own time zone is unknown: in the desk's, which is named, with the date,
 /// because a day of the week alone may be the next or the one after it.
-fn moment(at: Timestamp, settings: &Settings) -> String {
+pub(crate) fn moment(at: Timestamp, settings: &Settings) -> String {
     let at = at.to_zoned_datetime(settings.time_zone.clone());
     // Zones without a name of their own for the time are known by their distance alone, such as `-03`.
     let zone = at.strftime("%Z").to_string();
@@ -697,7 +709,7 @@ pub fn duration(length: SignedDuration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-fn number(count: usize) -> String {
+pub(crate) fn number(count: usize) -> String {
     const WORDS: [&str; 11] =
         ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())

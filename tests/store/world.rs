@@ -81,6 +81,11 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         posts: Vec::new(),
         replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 

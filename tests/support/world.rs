@@ -496,6 +496,12 @@ impl World {
                 "{} is held back, and somebody heard of it",
                 question.code
             );
+            // Nobody is asked twice, and nobody is asked their own question.
+            let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
+            let known: Vec<&AccountId> = asked.filter(|asked| !asked.id.is_empty()).collect();
+            let once: BTreeSet<&AccountId> = known.iter().copied().collect();
+            assert_eq!(known.len(), once.len(), "{}: somebody was asked twice", question.code);
+            assert!(!once.contains(&question.patron.id), "{}: its patron was asked", question.code);
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {
                 let others =
