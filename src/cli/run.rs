@@ -156,7 +156,12 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    Ok(sandbox.into_iter().chain(bluesky(config, path)?).map(Arc::new).collect())
+    Ok(sandbox
+        .into_iter()
+        .chain(bluesky(config, path)?)
+        .chain(mastodon(config, path)?)
+        .map(Arc::new)
+        .collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -171,6 +176,18 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
         networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file)
             .with_poll(bluesky.poll);
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
+}
+
+/// The connector to a server of the Mastodon API, where it is enabled.
+pub(super) fn mastodon(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(mastodon) = &config.mastodon else { return Ok(None) };
+    let token = secrets::mastodon_token(&mastodon.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let settings = networks::mastodon::Settings::new(&mastodon.server, token)
+        .with_poll(mastodon.poll)
+        .with_streaming(mastodon.streaming.clone());
+    Ok(Some(Connector::Mastodon(Box::new(networks::mastodon::Connector::new(settings, http)))))
 }
 
 /// Ctrl-C, and what service managers send.

@@ -65,7 +65,9 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
         let author = match input {
             Input::Post(post) => Some(post.author.id.clone()),
-            Input::Timer { .. }
+            Input::Edited { .. }
+            | Input::Gone { .. }
+            | Input::Timer { .. }
             | Input::Delivered { .. }
             | Input::Refused { .. }
             | Input::Coordinator { .. } => None,
@@ -271,8 +273,18 @@ impl<'a> Draft<'a> {
         let place = words.place.filter(|place| place.network == network).cloned();
         let mut reply_to = place.map(ReplyTo::Post);
         let language = Some(self.view.settings.language.clone());
+        let warning = words.about.and_then(|code| self.questions.get(code)?.warning.clone());
+        let limits = self.view.settings.limits_on(network);
+        let (warning, limits) = outbox::under_warning(warning, limits);
+        let (warning, body) = match warning {
+            Some(warning) if network.has_warnings() => (Some(warning), words.body),
+            Some(warning) if words.words_of.is_some() => {
+                (None, crate::desk::wording::warned(warning.reveal(), &words.body))
+            }
+            Some(_) | None => (None, words.body),
+        };
         let mut first = None;
-        for part in outbox::parts(words.to, &words.body, network.limits()) {
+        for part in outbox::parts(words.to, &body, limits, network.mentioned(visibility)) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
                 id: id.clone(),
@@ -287,6 +299,7 @@ impl<'a> Draft<'a> {
                     visibility,
                     reply_to: reply_to.replace(ReplyTo::Letter(id.clone())),
                     language: language.clone(),
+                    warning: warning.clone(),
                 },
                 made_at: self.now,
             });

@@ -11,13 +11,16 @@ use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
-use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
+use crate::desk::question::{Event, Fate, FoundSubject, Piece, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::{librarian, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
+
+/// The bytes between two pieces of a question: an empty line.
+pub(crate) const PIECES_APART: usize = 2;
 
 /// Thanks in more words than this say something besides.
 const THANKS_WORDS_MAX: usize = 4;
@@ -43,6 +46,9 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         visibility: post.visibility,
         language: post.language.clone(),
         text: Confidential::new(limited(post.text.reveal())),
+        warning: post.warning.as_ref().map(|warning| Confidential::new(outbox::defused(warning.reveal()))),
+        said: vec![Piece { post: post.id(), bytes: limited(post.text.reveal()).len() }],
+        gone: false,
         place: post.place.clone(),
         asked_at: draft.now,
         state,
@@ -63,6 +69,7 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let subjects = &draft.view.subjects;
     let found = subjects.classify(question.text.reveal(), question.language.as_deref());
     let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    let patron_network = patron.network;
     let learnable = question.learnable;
     if let Some(question) = draft.question_mut(code) {
         question.subjects = found_subjects(&found);
@@ -74,6 +81,9 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let names =
         draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
     let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if let Some(behind) = draft.view.settings.behind.get(&patron_network) {
+        body.push_str(&wording::behind(*behind));
+    }
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
@@ -92,7 +102,10 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     let owner = question.owner().cloned();
     if !matches!(question.state, State::Answered { .. }) {
         let text = format!("{}\n\n{}", question.text.reveal(), post.text.reveal());
-        question.text = Confidential::new(limited(&text));
+        let text = limited(&text);
+        let before = question.text.reveal().len().saturating_add(PIECES_APART);
+        question.said.push(Piece { post: post.id(), bytes: text.len().saturating_sub(before) });
+        question.text = Confidential::new(text);
     }
     let settings = draft.view.settings;
     if was_interview && draft.apply(code, Event::Reply) {
@@ -359,7 +372,7 @@ fn explanation(draft: &Draft<'_>, code: &Code) -> String {
 }
 
 /// The text, cut at a character where it is too long, and marked there.
-fn limited(text: &str) -> String {
+pub(crate) fn limited(text: &str) -> String {
     if text.len() <= QUESTION_BYTES_MAX {
         return text.to_owned();
     }

@@ -9,6 +9,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::desk::outbox::Mentioned;
+
 /// A network the desk can work on. A closed family: a new network is one variant and one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,17 +19,20 @@ pub enum Network {
     Sandbox,
     /// Bluesky, or any other service that speaks the AT Protocol.
     Bluesky,
+    /// Mastodon, or any other server that speaks its API.
+    Mastodon,
 }
 
 impl Network {
     /// Every network, in the order in which they are shown.
-    pub const ALL: [Network; 2] = [Network::Sandbox, Network::Bluesky];
+    pub const ALL: [Network; 3] = [Network::Sandbox, Network::Bluesky, Network::Mastodon];
 
     /// The name used in configuration, on the command line and in stored keys.
     pub fn name(self) -> &'static str {
         match self {
             Network::Sandbox => "sandbox",
             Network::Bluesky => "bluesky",
+            Network::Mastodon => "mastodon",
         }
     }
 
@@ -43,27 +48,52 @@ impl Network {
     /// is public, so only what was public may go there.
     pub fn copy_visibility(self, original: Visibility) -> Option<Visibility> {
         match (self, original) {
-            (Network::Sandbox, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
-            (Network::Sandbox, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Unlisted),
+            (Network::Sandbox | Network::Mastodon, Visibility::Direct | Visibility::Followers) => {
+                Some(Visibility::Direct)
+            }
+            (Network::Sandbox | Network::Mastodon, Visibility::Unlisted | Visibility::Public) => {
+                Some(Visibility::Unlisted)
+            }
             (Network::Bluesky, Visibility::Public) => Some(Visibility::Public),
             (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
         }
     }
 
     /// Whether sending the same letter again can only give the post that is there: by a key on the
-    /// sandbox, by a record key derived from the letter on Bluesky.
+    /// sandbox, by a record key derived from the letter on Bluesky. Servers of the Mastodon API differ,
+    /// and forget a key within the hour.
     pub fn repeats_are_harmless(self) -> bool {
         match self {
             Network::Sandbox | Network::Bluesky => true,
+            Network::Mastodon => false,
+        }
+    }
+
+    /// In which parts of a long letter its addressee is mentioned: on Mastodon, a private post reaches
+    /// whom it mentions itself, whatever thread it is in.
+    pub fn mentioned(self, visibility: Visibility) -> Mentioned {
+        match self {
+            Network::Mastodon if visibility.is_private() => Mentioned::InEach,
+            Network::Mastodon | Network::Sandbox | Network::Bluesky => Mentioned::InFirst,
+        }
+    }
+
+    /// Whether a post can be hidden behind a warning there, so that people choose to see it.
+    pub fn has_warnings(self) -> bool {
+        match self {
+            Network::Mastodon => true,
+            Network::Sandbox | Network::Bluesky => false,
         }
     }
 
     /// How long one post may be there.
     pub fn limits(self) -> TextLimits {
         match self {
-            Network::Sandbox => TextLimits { graphemes_max: 500, bytes_max: 5_000 },
+            Network::Sandbox => TextLimits { graphemes_max: 500, bytes_max: 5_000, link_graphemes_min: 0 },
             // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
-            Network::Bluesky => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+            Network::Bluesky => TextLimits { graphemes_max: 300, bytes_max: 3_000, link_graphemes_min: 0 },
+            // What Mastodon ships with. A server that is connected says itself what it takes.
+            Network::Mastodon => TextLimits { graphemes_max: 500, bytes_max: 20_000, link_graphemes_min: 23 },
         }
     }
 }
@@ -81,6 +111,9 @@ pub struct TextLimits {
     pub graphemes_max: usize,
     /// In bytes of UTF-8.
     pub bytes_max: usize,
+    /// As how many graphemes a link counts at least, where servers count each link alike. Longer links
+    /// are counted as they are, which is never too little.
+    pub link_graphemes_min: usize,
 }
 
 /// Who can see a post. Ordered from the narrowest to the widest.
@@ -131,7 +164,7 @@ impl fmt::Debug for Confidential {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountId {
     pub network: Network,
-    /// A DID on Bluesky, the handle on the sandbox.
+    /// A DID on Bluesky, the address of the profile on Mastodon, the handle on the sandbox.
     pub id: String,
 }
 
@@ -173,7 +206,8 @@ impl fmt::Debug for Account {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PostId {
     pub network: Network,
-    /// What the network calls it: an `at://` address on Bluesky, a number on the sandbox.
+    /// What the network calls it: an `at://` address on Bluesky, what the desk's own server calls it on
+    /// Mastodon, a number on the sandbox.
     pub id: String,
 }
 
@@ -238,6 +272,9 @@ pub struct Post {
     pub author: Account,
     /// Plain text. The desk's own mention is removed, shortened links are written out, HTML is gone.
     pub text: Confidential,
+    /// What the author wrote above the text to warn of it (a content warning).
+    #[serde(default)]
+    pub warning: Option<Confidential>,
     /// Whether the author named the desk in the text or wrote to it directly. `false` for a plain
     /// reply below one of the desk's posts.
     pub addressed: bool,

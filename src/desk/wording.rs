@@ -60,6 +60,11 @@ pub fn invitation(code: &Code, from: &str, subjects: &str, why: &str, text: &str
     )
 }
 
+/// Words behind the warning that their author gave them, where a network cannot hide them.
+pub fn warned(warning: &str, body: &str) -> String {
+    format!("[Content warning: {warning}]\n\n{body}")
+}
+
 /// Why a librarian is asked, for the invitation.
 pub fn why_subject(subject: &str, terms: &[String]) -> String {
     if terms.is_empty() {
@@ -193,6 +198,16 @@ pub fn which_subject(code: &Code, unknown: Option<&str>, near: &[String]) -> Str
         near => format!(" Near ones: {}.", near.join(" · ")),
     };
     format!("{unknown}Which subject is {code}, then? Reply with its name, or say general if none fits.{near}")
+}
+
+/// For the end of an acknowledgement, where letters wait for long.
+pub fn behind(wait: SignedDuration) -> String {
+    format!(" Many people are asking just now, so everything here takes longer: about {}.", duration(wait))
+}
+
+/// To a librarian: the patron changed what they asked.
+pub fn edited(code: &Code, text: &str) -> String {
+    format!("The patron has changed {code}. It reads now:\n\n“{text}”")
 }
 
 /// For the end of an acknowledgement, where it is so.

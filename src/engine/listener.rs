@@ -143,6 +143,9 @@ async fn connect(
 ) -> Result<(), Interrupted> {
     let account = connector.connect().await.map_err(Interrupted::Network)?;
     engine.set_account(account);
+    if let Some(limits) = connector.limits() {
+        engine.set_limits(connector.network(), limits);
+    }
     session.send_replace(Session::Open);
     let network = connector.network().name();
     info!(network, "Listening on {network}");

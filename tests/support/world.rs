@@ -203,6 +203,7 @@ impl World {
             visibility,
             in_reply_to: reply_to.map(Place::post_id),
             language: self.declared.clone(),
+            warning: None,
             seen_at: self.now,
         }
     }
