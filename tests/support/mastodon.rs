@@ -261,9 +261,11 @@ impl World {
         let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
         self.late = late;
         let due: Vec<_> = due;
-        for (_, author, key, body) in due {
+        for (at, author, key, body) in due {
+            self.clock = Some(at);
             let _ = wire::take_status(self, &author, key.as_deref(), &body);
         }
+        self.clock = Some(now);
     }
 
     pub fn status(&self, id: &str) -> Option<&Status> {

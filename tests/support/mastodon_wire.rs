@@ -85,7 +85,7 @@ async fn stream(world: Shared, socket: TcpStream) {
 }
 
 /// An answer before the fault is applied to it.
-struct Said {
+pub(super) struct Said {
     status: u16,
     body: Value,
 }

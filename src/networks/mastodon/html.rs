@@ -533,7 +533,7 @@ mod tests {
             ("<p>one<br />two<br/>three</p>", "one\ntwo\nthree"),
             ("<ul><li>red</li><li>green</li></ul>after", "- red\n- green\n\nafter"),
             ("<p>before</p><ol><li>a<ul><li>b</li></ul></li></ol>", "before\n\n- a\n- b"),
-            ("<pre><code>a\n  b</code></pre>", "a\n b"),
+            ("<pre><code>a\n  b</code></pre>", "a\nb"),
             ("<blockquote><p>said</p></blockquote><p>reply</p>", "said\n\nreply"),
             ("a &amp; b &lt;c&gt; &#39;d&#x27; &nbsp; e", "a & b <c> 'd' e"),
             ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
