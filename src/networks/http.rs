@@ -166,7 +166,9 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 fn until(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_secs(u64::try_from(then.as_second() - now.as_second()).unwrap_or(0))
+    // Rounded up: what comes a little too early is refused.
+    let millis = then.as_millisecond().saturating_sub(now.as_millisecond());
+    Duration::from_secs(u64::try_from(millis).unwrap_or(0).div_ceil(1_000))
 }
 
 /// Reads `Retry-After` (seconds or a date), or else `RateLimit-Reset` (seconds since 1970), or else

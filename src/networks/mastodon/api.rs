@@ -116,6 +116,7 @@ impl Api {
             }
             pace.begin(call.kind, now);
         }
+        let in_flight = InFlight { api: self, kind: call.kind };
         let mut request = self.http.request(call.method, format!("{}{}", self.server, call.path));
         request = request.query(call.query).bearer_auth(self.token.expose_secret());
         if let Some(body) = call.body {
@@ -125,6 +126,7 @@ impl Api {
             request = request.header(KEY_HEADER, key);
         }
         let answer = http::ask(request).await.map_err(Trouble::from)?;
+        drop(in_flight);
         if let Some(budget) = answer.budget {
             self.pace().told(call.kind, budget, clock::now());
         }
@@ -152,6 +154,18 @@ impl Api {
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request on its way, until its answer is there or nobody waits for it any more.
+struct InFlight<'a> {
+    api: &'a Api,
+    kind: Kind,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.api.pace().end(self.kind);
     }
 }
 

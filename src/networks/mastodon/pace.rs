@@ -54,11 +54,47 @@ pub(super) struct Pace {
     requests: VecDeque<Timestamp>,
     posts: VecDeque<Timestamp>,
     deletions: VecDeque<Timestamp>,
-    /// Until when the server wants no more: of any kind, of posts, of deletions.
-    none_until: Timestamp,
-    no_posts_until: Timestamp,
-    no_deletions_until: Timestamp,
+    /// What the server says is left: of requests, of posts, of deletions.
+    requests_left: Left,
+    posts_left: Left,
+    deletions_left: Left,
 }
+
+/// What is left of a limit that a server tells of.
+#[derive(Debug, Default)]
+struct Left {
+    /// How many more may be begun before the time, and the time; `None` where nothing is known.
+    told: Option<(u32, Timestamp)>,
+    /// How many were begun of which no answer has come yet.
+    in_flight: u32,
+}
+
+impl Left {
+    /// When the next one may be begun.
+    fn free_at(&self) -> Option<Timestamp> {
+        self.told.filter(|(remaining, _)| *remaining == 0).map(|(_, until)| until)
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.told = self.told.filter(|(_, until)| now < *until);
+        if let Some((remaining, _)) = &mut self.told {
+            *remaining = remaining.saturating_sub(1);
+        }
+    }
+
+    /// An answer says what was left when it was made. Those in flight may not be counted in it.
+    fn take(&mut self, remaining: u32, until: Timestamp) {
+        let remaining = remaining.saturating_sub(self.in_flight);
+        // Answers overtake each other: what is known of the same stretch of time only grows less.
+        let is_same = |known: Timestamp| known.duration_until(until).abs() <= SAME_TIME;
+        let known = self.told.filter(|(_, known)| is_same(*known));
+        self.told = Some(known.map_or((remaining, until), |(known, at)| (known.min(remaining), at.max(until))));
+    }
+}
+
+/// Times of one reset differ by so much at most, however they are rounded.
+const SAME_TIME: SignedDuration = SignedDuration::from_millis(1_500);
 
 impl Pace {
     pub(super) fn new(limits: Limits) -> Pace {
@@ -67,9 +103,9 @@ impl Pace {
             requests: VecDeque::new(),
             posts: VecDeque::new(),
             deletions: VecDeque::new(),
-            none_until: Timestamp::MIN,
-            no_posts_until: Timestamp::MIN,
-            no_deletions_until: Timestamp::MIN,
+            requests_left: Left::default(),
+            posts_left: Left::default(),
+            deletions_left: Left::default(),
         }
     }
 
@@ -83,14 +119,14 @@ impl Pace {
             Kind::Looking => free_at(&self.requests, for_sending),
             Kind::Posting => {
                 let free = free_at(&self.requests, for_sending).max(free_at(&self.posts, posts));
-                free.max(Some(self.no_posts_until))
+                free.max(self.posts_left.free_at())
             }
             Kind::Deleting => {
                 let free = free_at(&self.requests, for_sending).max(free_at(&self.deletions, deletions));
-                free.max(Some(self.no_deletions_until))
+                free.max(self.deletions_left.free_at())
             }
         };
-        let free = free.max(Some(self.none_until))?;
+        let free = free.max(self.requests_left.free_at())?;
         (now < free).then(|| Duration::try_from(now.duration_until(free)).unwrap_or_default())
     }
 
@@ -98,6 +134,12 @@ impl Pace {
     pub(super) fn begin(&mut self, kind: Kind, now: Timestamp) {
         let Limits { requests, posts, deletions } = self.limits;
         note(&mut self.requests, requests, now);
+        self.requests_left.begin(now);
+        match kind {
+            Kind::Posting => self.posts_left.begin(now),
+            Kind::Deleting => self.deletions_left.begin(now),
+            Kind::Listening | Kind::Looking => {}
+        }
         match kind {
             Kind::Posting => note(&mut self.posts, posts, now),
             Kind::Deleting => note(&mut self.deletions, deletions, now),
@@ -105,19 +147,28 @@ impl Pace {
         }
     }
 
-    /// Notes what an answer says is left. Servers tell only of the limit that is nearest, so that an
-    /// answer to a post may be about posts or about requests.
-    pub(super) fn told(&mut self, kind: Kind, budget: Budget, now: Timestamp) {
-        if budget.remaining > 0 {
-            return;
+    /// Notes that a request has ended, one way or another.
+    pub(super) fn end(&mut self, kind: Kind) {
+        let one_less = |left: &mut Left| left.in_flight = left.in_flight.saturating_sub(1);
+        one_less(&mut self.requests_left);
+        match kind {
+            Kind::Posting => one_less(&mut self.posts_left),
+            Kind::Deleting => one_less(&mut self.deletions_left),
+            Kind::Listening | Kind::Looking => {}
         }
+    }
+
+    /// Notes what an answer says is left, once its request has ended. Servers tell only of the limit that
+    /// is nearest, so that an answer to a post is taken to be about posts.
+    pub(super) fn told(&mut self, kind: Kind, budget: Budget, now: Timestamp) {
         let resets_in = SignedDuration::try_from(budget.resets_in).unwrap_or(SignedDuration::from_hours(1));
         let until = now.checked_add(resets_in).unwrap_or(Timestamp::MAX);
-        match kind {
-            Kind::Listening | Kind::Looking => self.none_until = until,
-            Kind::Posting => self.no_posts_until = until,
-            Kind::Deleting => self.no_deletions_until = until,
-        }
+        let left = match kind {
+            Kind::Listening | Kind::Looking => &mut self.requests_left,
+            Kind::Posting => &mut self.posts_left,
+            Kind::Deleting => &mut self.deletions_left,
+        };
+        left.take(budget.remaining, until);
     }
 }
 
@@ -193,5 +244,26 @@ mod tests {
         pace.told(Kind::Listening, budget(0), at(0));
         assert_eq!(pace.wait(Kind::Listening, at(10)), Some(Duration::from_secs(80)));
         assert_eq!(pace.wait(Kind::Posting, at(90)), None);
+    }
+
+    #[test]
+    fn requests_in_flight_count_before_their_answers_come() {
+        let mut pace = Pace::new(Limits::default());
+        let budget = |remaining| Budget { remaining, resets_in: Duration::from_secs(90) };
+        for _ in 0..3 {
+            pace.begin(Kind::Posting, at(0));
+        }
+        pace.end(Kind::Posting);
+        // Two are on their way, and three are left: so one more may go.
+        pace.told(Kind::Posting, budget(3), at(0));
+        assert_eq!(pace.wait(Kind::Posting, at(0)), None);
+        pace.begin(Kind::Posting, at(0));
+        assert!(pace.wait(Kind::Posting, at(0)).is_some());
+        for remaining in [2, 1, 0] {
+            pace.end(Kind::Posting);
+            pace.told(Kind::Posting, budget(remaining), at(0));
+            assert!(pace.wait(Kind::Posting, at(1)).is_some(), "late answers open nothing again");
+        }
+        assert_eq!(pace.wait(Kind::Posting, at(91)), None);
     }
 }
