@@ -119,7 +119,7 @@ fn step(number: usize) -> Step {
         language: Some("en".to_owned()),
         warning: None,
         said: Vec::new(),
-            gone: false,
+        gone: false,
         text: Confidential::new(text),
         place,
         asked_at: at,

@@ -131,7 +131,10 @@ async fn check_log_in(name: &str, answer: ResponseTemplate, want: &str) {
     fake.says("GET", OWN, answer).await;
     let got = fake.connector.connect().await.unwrap_err().to_string();
     assert!(got.contains(want), "{name}: {got}");
-    assert!(!got.contains("quotes") && !got.contains("token-1"), "promise 7, {name} quotes the server: {got}");
+    assert!(
+        !got.contains("quotes") && !got.contains("token-1"),
+        "promise 7, {name} quotes the server: {got}"
+    );
 }
 
 #[tokio::test]
@@ -313,7 +316,12 @@ async fn a_letter_is_sent_under_its_own_key_to_nobody_else() {
     let place = fake.connector.send(&outgoing).await.unwrap();
     assert_eq!(place.post.id, "114");
     assert_eq!(fake.connector.send(&outgoing).await.unwrap(), place);
-    let bodies: Vec<Value> = fake.server.received_requests().await.unwrap().into_iter()
+    let bodies: Vec<Value> = fake
+        .server
+        .received_requests()
+        .await
+        .unwrap()
+        .into_iter()
         .filter(|request| request.url.path() == POST)
         .map(|request| serde_json::from_slice(&request.body).unwrap())
         .collect();
@@ -336,7 +344,11 @@ async fn a_post_that_is_not_as_private_as_it_must_be_is_taken_back() {
     ] {
         let fake = Fake::new("2.7.2 (compatible; Akkoma 3.15.2)").await;
         fake.says("POST", POST, ok(answer)).await;
-        fake.on("DELETE", "/api/v1/statuses/114").respond_with(ok(json!({}))).expect(1).mount(&fake.server).await;
+        fake.on("DELETE", "/api/v1/statuses/114")
+            .respond_with(ok(json!({})))
+            .expect(1)
+            .mount(&fake.server)
+            .await;
         let got = fake.connector.send(&reply(Visibility::Direct)).await;
         assert_eq!(got, Err(Failure::Refused(want)), "{name}");
     }
@@ -365,14 +377,19 @@ async fn nothing_private_is_sent_where_it_would_not_stay_so() {
 
 #[tokio::test]
 async fn deleting_what_is_gone_is_success() {
-    for (answer, want) in [(ok(json!({})), true), (error(404), true), (page(404), false), (page(500), false)] {
+    for (answer, want) in [(ok(json!({})), true), (error(404), true), (page(404), false), (page(500), false)]
+    {
         let fake = Fake::new("4.5.0").await;
         fake.says("DELETE", "/api/v1/statuses/114", answer).await;
         assert_eq!(fake.connector.send(&deletion("114")).await.is_ok(), want);
     }
     let fake = Fake::new("4.5.0").await;
     for id in ["../accounts/7", "", "1?x=2", "a/b"] {
-        assert_eq!(fake.connector.send(&deletion(id)).await, Err(Failure::Refused(Refusal::Rejected)), "{id}");
+        assert_eq!(
+            fake.connector.send(&deletion(id)).await,
+            Err(Failure::Refused(Refusal::Rejected)),
+            "{id}"
+        );
     }
 }
 
@@ -404,13 +421,18 @@ async fn a_letter_is_found_among_the_desks_own_posts() {
 
     let fake = Fake::new("4.5.0").await;
     fake.says("GET", own, page(200)).await;
-    assert!(fake.connector.look(&reply(Visibility::Direct)).await.is_err(), "not known is not the same as not there");
+    assert!(
+        fake.connector.look(&reply(Visibility::Direct)).await.is_err(),
+        "not known is not the same as not there"
+    );
 }
 
 #[tokio::test]
 async fn a_post_is_gone_only_by_the_word_of_its_server() {
     let post = PostId::new(Network::Mastodon, "113");
-    for (answer, want) in [(error(404), Some(Now::Gone)), (error(410), Some(Now::Gone)), (page(404), None), (page(500), None)] {
+    for (answer, want) in
+        [(error(404), Some(Now::Gone)), (error(410), Some(Now::Gone)), (page(404), None), (page(500), None)]
+    {
         let fake = Fake::new("4.5.0").await;
         fake.says("GET", "/api/v1/statuses/113", answer).await;
         assert_eq!(fake.connector.revisit(&post).await.ok(), want);

@@ -236,7 +236,9 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
     let handle = handle.map(|handle| handle.trim().trim_start_matches('@'));
     let handle = match (network, name.starts_with("did:"), handle) {
         (Network::Sandbox, _, handle) => handle.unwrap_or(name),
-        (Network::Mastodon, _, Some(handle)) if name.starts_with("https://") && handle.contains('@') => handle,
+        (Network::Mastodon, _, Some(handle)) if name.starts_with("https://") && handle.contains('@') => {
+            handle
+        }
         (Network::Mastodon, _, _) => {
             return Err(Problem::new(
                 "an account on Mastodon has to be named by the address of its profile, with its handle beside it",

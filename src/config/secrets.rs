@@ -61,7 +61,8 @@ pub fn mastodon_token(
     let unsaid = Missing {
         what: "Mastodon is enabled but nothing says where its access token is",
         span: token.section.clone(),
-        hint: "add `token_env = \"STUMPER_MASTODON_TOKEN\"` and set that variable to the access token".to_owned(),
+        hint: "add `token_env = \"STUMPER_MASTODON_TOKEN\"` and set that variable to the access token"
+            .to_owned(),
     };
     secret(token, env, MASTODON_CREDENTIAL, unsaid)
 }

@@ -277,7 +277,11 @@ impl<'e> Sender<'e> {
         }
         let is_young = letter.made_at.duration_until(now) < KEY_TIME;
         let has_key = self.connector.repeats_are_harmless();
-        if has_key && is_young && tries(delivery) < UNCLEAR_MAX { Repeats::Harmless } else { Repeats::Doubles }
+        if has_key && is_young && tries(delivery) < UNCLEAR_MAX {
+            Repeats::Harmless
+        } else {
+            Repeats::Doubles
+        }
     }
 
     /// Whether a letter that was tried before is looked for in the same breath before it is tried again:
@@ -293,7 +297,8 @@ impl<'e> Sender<'e> {
         if !matches!(letter.purpose, Purpose::Answer | Purpose::Interview) || !self.connector.can_revisit() {
             return Ok(());
         }
-        let question = letter.about.as_ref().and_then(|code| self.engine.store().question(code).ok().flatten());
+        let question =
+            letter.about.as_ref().and_then(|code| self.engine.store().question(code).ok().flatten());
         let asked = question.and_then(|question| revisit::asked_at(&question, self.connector.network()));
         match asked {
             Some(post) => revisit::look_at(self.engine, self.connector, &post).await,
@@ -400,6 +405,8 @@ impl<'e> Sender<'e> {
         now: Timestamp,
     ) -> Result<Weather, Held> {
         if matches!(letter.content, Content::Post { .. }) {
+            let waiting = self.engine.store().outbox(self.connector.network(), now, BACKLOG_MAX)?;
+            self.tell_behind(waiting.len(), now);
             return Ok(Weather::Rest(wait.min(HOLD_MAX)));
         }
         let not_before = backoff::after(now, wait);
@@ -829,6 +836,62 @@ mod tests {
         let expected =
             ["heard, cleo", "answer to cleo", "invitation to ben", "notice to eve", "thanks to ann"];
         assert_eq!(order, expected);
+    }
+
+    fn said_by(who: &str, text: &str, number: usize) -> Input {
+        Input::Post(Box::new(crate::desk::Post {
+            place: Place::top(Network::Sandbox, Anchor { id: format!("p{number}"), revision: None }),
+            author: Account { id: AccountId::new(Network::Sandbox, who), handle: who.to_owned(), bot: false },
+            text: Confidential::new(text),
+            addressed: true,
+            mentions: Vec::new(),
+            visibility: Visibility::Public,
+            in_reply_to: None,
+            language: None,
+            warning: None,
+            seen_at: at(0),
+        }))
+    }
+
+    /// A busy day: 10,000 people ask at once. Whoever waits for an answer comes first although everybody
+    /// else was there before.
+    #[tokio::test]
+    async fn in_a_crowd_answers_come_before_invitations_before_acknowledgements() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Arc::new(Sandbox::open(&folder.path().join("posts"), "desk").unwrap());
+        let connector = Connector::Sandbox(sandbox::Connector::new(sandbox));
+        let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
+        engine.handle_at(said_by("clio", "join general", 1), at(0)).await.unwrap();
+        for number in 0..10_000 {
+            let who = format!("p{number}");
+            let ask = said_by(&who, "Why is the sky over the library blue at night?", 10 + number);
+            engine.handle_at(ask, at(i64::try_from(number).unwrap())).await.unwrap();
+        }
+        let clio = AccountId::new(Network::Sandbox, "clio");
+        let asked = engine.store().questions_involving(&clio).unwrap().remove(0);
+        let answer = format!("{}: it is the street lamps.", asked.code);
+        engine.handle_at(said_by("clio", &answer, 20_000), at(20_000)).await.unwrap();
+
+        let now = || at(20_001);
+        let sender = Sender { engine: &engine, connector: &connector, clock: &now };
+        let mut plan = Plan::default();
+        let order: Vec<Row> =
+            sender.ready(now(), &BTreeSet::new(), &mut plan).into_iter().flat_map(|(_, rows)| rows).collect();
+        let kinds: Vec<Purpose> = order.iter().map(|(letter, _)| letter.purpose).collect();
+        // The acknowledgement to the same person is older, and people read in order.
+        assert_eq!(kinds.iter().position(|kind| *kind == Purpose::Answer), Some(1), "{kinds:?}");
+        let last_invitation = kinds.iter().rposition(|kind| *kind == Purpose::Invitation).unwrap();
+        let rest = order.get(last_invitation + 1..).unwrap();
+        let rest: Vec<_> = rest.iter().filter(|(letter, _)| letter.to.id != clio).collect();
+        assert!(rest.len() > 10 && rest.iter().all(|(letter, _)| letter.purpose == Purpose::Acknowledgement));
+        assert!(rest.is_sorted_by_key(|(letter, _)| letter.made_at), "oldest first");
+        // The order is kept for a while: what is begun is taken out of it.
+        let before = plan.threads.len();
+        let first = plan.threads.first().map(|(thread, _)| thread.clone()).unwrap();
+        plan.begin(&first);
+        let next = sender.ready(now(), &BTreeSet::from([first.clone()]), &mut plan);
+        assert!(next.len() == THREADS_MAX && next.iter().all(|(thread, _)| *thread != first));
+        assert_eq!(plan.threads.len(), before - 1);
     }
 
     #[test]

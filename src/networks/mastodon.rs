@@ -401,7 +401,12 @@ impl Connector {
     }
 
     /// One page of notifications: after one id, or before another.
-    async fn page(&self, known: &Known, after: Option<&str>, before: Option<&str>) -> Result<Vec<Item>, Failure> {
+    async fn page(
+        &self,
+        known: &Known,
+        after: Option<&str>,
+        before: Option<&str>,
+    ) -> Result<Vec<Item>, Failure> {
         let mut query = vec![("limit", PAGE_LIMIT)];
         query.extend(after.map(|id| ("min_id", id)));
         query.extend(before.map(|id| ("max_id", id)));
@@ -440,7 +445,8 @@ impl Connector {
             let oldest = ids.min_by(|a, b| catch_up::by_age(a, b)).map(str::to_owned);
             all.extend(page);
             // A server that does not know `max_id` gives the same page again.
-            if oldest.is_none() || oldest == before || oldest.as_deref().is_some_and(|id| cursor.reaches(id)) {
+            if oldest.is_none() || oldest == before || oldest.as_deref().is_some_and(|id| cursor.reaches(id))
+            {
                 break;
             }
             before = oldest;
@@ -612,7 +618,8 @@ impl Connector {
             }
             let ids = page.iter().filter_map(|status| status::text(status, "id"));
             let oldest = ids.min_by(|a, b| catch_up::by_age(a, b)).map(str::to_owned);
-            let is_past = page.iter().filter_map(|status| status::time(status, "created_at")).any(|at| at < from);
+            let is_past =
+                page.iter().filter_map(|status| status::time(status, "created_at")).any(|at| at < from);
             if oldest.is_none() || oldest == before || is_past {
                 break;
             }
@@ -633,7 +640,8 @@ impl Connector {
             Err(trouble) if trouble.is_unknown_call() => return Ok(None),
             Err(trouble) => return Err(trouble.when_reading()),
         };
-        let below = answer.get("descendants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let below =
+            answer.get("descendants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let own = |status: &&Value| {
             let author = status.get("account").and_then(|account| status::text(account, "id"));
             author == Some(known.me.id.as_str()) && write::is_letter(status, outgoing, &known.me)
@@ -654,7 +662,9 @@ fn amiss(status: &Value, mentions: &[Mention], visibility: Visibility, me: &Me) 
     }
     let mentioned = status::mentioned(status, &me.domain);
     let is_mentioned = |account: &Account| {
-        mentioned.iter().any(|found| found.id == account.id || found.handle.eq_ignore_ascii_case(&account.handle))
+        mentioned
+            .iter()
+            .any(|found| found.id == account.id || found.handle.eq_ignore_ascii_case(&account.handle))
     };
     // A private post reaches whom it mentions: it must be these, and nobody else.
     if !mentions.iter().all(|mention| is_mentioned(&mention.account)) {
@@ -666,7 +676,8 @@ fn amiss(status: &Value, mentions: &[Mention], visibility: Visibility, me: &Me) 
         })
     };
     // The parts of a long letter follow the first one, and some servers add whom that one mentions.
-    let is_more = !mentions.is_empty() && !mentioned.iter().all(|found| is_named(found) || found.id == me.account.id);
+    let is_more =
+        !mentions.is_empty() && !mentioned.iter().all(|found| is_named(found) || found.id == me.account.id);
     is_more.then_some(Refusal::NotPrivate)
 }
 

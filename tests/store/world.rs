@@ -64,7 +64,7 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         language: Some("en".to_owned()),
         warning: None,
         said: Vec::new(),
-            gone: false,
+        gone: false,
         text: Confidential::new(SECRET),
         place: place(&format!("post-{number}")),
         asked_at: at(0),

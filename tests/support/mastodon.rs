@@ -60,7 +60,9 @@ pub enum Fault {
     /// 502 with a page of a proxy; nothing is done.
     BadGateway,
     /// 429; nothing is done. With or without saying how long to wait.
-    TooMany { says: bool },
+    TooMany {
+        says: bool,
+    },
     /// 503; nothing is done.
     Busy,
     /// A list comes in another order, with its items twice.
@@ -432,7 +434,12 @@ impl Person {
     /// Everything this person has posted and not deleted.
     pub fn posted(&self) -> Vec<Status> {
         let world = self.server.world();
-        world.statuses.iter().filter(|status| status.author == self.name && !status.deleted).cloned().collect()
+        world
+            .statuses
+            .iter()
+            .filter(|status| status.author == self.name && !status.deleted)
+            .cloned()
+            .collect()
     }
 }
 

@@ -69,7 +69,7 @@ impl Profile {
     }
 
     /// The visibility that is kept for the one that was asked for.
-    pub fn kept<'v>(self, asked: &'v str) -> &'v str {
+    pub fn kept(self, asked: &str) -> &str {
         match (self, asked) {
             (Profile::Mitra, "unlisted") => "public",
             _ => asked,
@@ -79,7 +79,9 @@ impl Profile {
     /// The id of the status with this number.
     pub fn status_id(self, number: u64) -> String {
         match self {
-            Profile::Mastodon43 | Profile::Mastodon46 => (113_000_000_000_000_000 + number * 65_536).to_string(),
+            Profile::Mastodon43 | Profile::Mastodon46 => {
+                (113_000_000_000_000_000 + number * 65_536).to_string()
+            }
             Profile::GoToSocial => format!("01JDZ{number:021}"),
             Profile::Mitra => format!("0193571d-0000-7000-8000-{number:012x}"),
             Profile::Akkoma => format!("AoFlake{number:011}"),

@@ -1,6 +1,6 @@
 //! The wire of the Mastodon stand-in: its API over HTTP, and its stream.
 
-#![allow(clippy::unwrap_used, reason = "it is a part of tests")]
+#![allow(clippy::unwrap_used, clippy::result_large_err, reason = "it is a part of tests")]
 
 use std::sync::{Arc, Mutex};
 
@@ -119,9 +119,10 @@ async fn answer(State(world): State<Shared>, request: Request) -> Response {
             _ if is_beyond => no(429, "Too many requests"),
             (None, _) if path.ends_with("/instance") => instance(&world, &path),
             (None, _) => no(401, "The access token is invalid"),
-            (Some(_), Fault::LostRequest | Fault::BadGateway | Fault::TooMany { .. } | Fault::Busy | Fault::Hangs) => {
-                ok(Value::Null)
-            }
+            (
+                Some(_),
+                Fault::LostRequest | Fault::BadGateway | Fault::TooMany { .. } | Fault::Busy | Fault::Hangs,
+            ) => ok(Value::Null),
             (Some(name), Fault::Late(seconds)) => {
                 if method == "POST" && path == "/api/v1/statuses" {
                     let at = world.true_now().checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
@@ -129,7 +130,10 @@ async fn answer(State(world): State<Shared>, request: Request) -> Response {
                 }
                 ok(Value::Null)
             }
-            (Some(name), _) => route(&mut world, &name, &method, &path, &query, key.as_deref(), &body),
+            (Some(name), _) => {
+                let (method, path, query) = (method.as_str(), path.as_str(), query.as_slice());
+                route(&mut world, &name, &Asked { method, path, query, key: key.as_deref(), body: &body })
+            }
         };
         (said, fault, limits, world.now(), world.profile)
     };
@@ -216,15 +220,17 @@ fn use_up(world: &mut World, method: &str, path: &str) -> (Left, bool) {
     (nearest.filter(|_| world.profile.tells_rate_limits()), is_beyond)
 }
 
-fn route(
-    world: &mut World,
-    name: &str,
-    method: &str,
-    path: &str,
-    query: &[(String, String)],
-    key: Option<&str>,
-    body: &Value,
-) -> Said {
+/// What is asked, by somebody who may ask.
+struct Asked<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a [(String, String)],
+    key: Option<&'a str>,
+    body: &'a Value,
+}
+
+fn route(world: &mut World, name: &str, asked: &Asked<'_>) -> Said {
+    let Asked { method, path, query, key, body } = *asked;
     let parts: Vec<&str> = path.trim_start_matches("/api/").split('/').collect();
     match (method, parts.as_slice()) {
         ("GET", ["v1" | "v2", "instance"]) => instance(world, path),
@@ -292,8 +298,6 @@ fn instance(world: &World, path: &str) -> Said {
     ok(world.profile.instance(DOMAIN, &streaming))
 }
 
-
-
 pub(super) fn take_status(world: &mut World, name: &str, key: Option<&str>, body: &Value) -> Said {
     let now = world.true_now();
     world.bodies.push(body.clone());
@@ -305,7 +309,9 @@ pub(super) fn take_status(world: &mut World, name: &str, key: Option<&str>, body
         if world.key_repeats_fail {
             return no(500, "Something went wrong");
         }
-        return world.status(&id).map_or_else(|| no(404, "Record not found"), |found| ok(status(world, found)));
+        return world
+            .status(&id)
+            .map_or_else(|| no(404, "Record not found"), |found| ok(status(world, found)));
     }
     let Some(visibility) = body["visibility"].as_str() else {
         return no(422, "the desk must always say how visible a post is");
@@ -375,7 +381,8 @@ fn own_statuses(world: &World, name: &str, id: &str, query: &[(String, String)])
         return no(404, "Record not found");
     };
     let before = query.iter().find(|(key, _)| key == "max_id").map(|(_, value)| value.clone());
-    let before = before.and_then(|id| world.statuses.iter().find(|status| status.id == id)).map(|found| found.number);
+    let before =
+        before.and_then(|id| world.statuses.iter().find(|status| status.id == id)).map(|found| found.number);
     let theirs = world.statuses.iter().rev().filter(|status| {
         status.author == *author
             && !status.deleted
@@ -390,25 +397,27 @@ fn own_statuses(world: &World, name: &str, id: &str, query: &[(String, String)])
 fn notifications(world: &World, name: &str, query: &[(String, String)]) -> Said {
     let value = |wanted: &str| query.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
     let number = |id: &str| world.notifications.iter().find(|one| one.id == id).map(|one| one.number);
-    let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(40).min(world.profile.page_max());
+    let limit =
+        value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(40).min(world.profile.page_max());
     let filtered = value("include_filtered") == Some("true");
     let theirs = world.notifications.iter().filter(|one| one.to == name && (!one.filtered || filtered));
     let theirs = theirs.filter(|one| one.raw.is_some() || world.status(&one.status).is_some());
-    let page: Vec<&Notification> = match (value("min_id").filter(|_| world.profile.reads_forward()), value("max_id")) {
-        (Some(min), _) => {
-            let after = number(min).unwrap_or(0);
-            let mut page: Vec<_> = theirs.filter(|one| after < one.number).take(limit).collect();
-            page.reverse();
-            page
-        }
-        (None, max) => {
-            let before = max.and_then(number).unwrap_or(u64::MAX);
-            let mut page: Vec<_> = theirs.filter(|one| one.number < before).collect();
-            page.reverse();
-            page.truncate(limit);
-            page
-        }
-    };
+    let page: Vec<&Notification> =
+        match (value("min_id").filter(|_| world.profile.reads_forward()), value("max_id")) {
+            (Some(min), _) => {
+                let after = number(min).unwrap_or(0);
+                let mut page: Vec<_> = theirs.filter(|one| after < one.number).take(limit).collect();
+                page.reverse();
+                page
+            }
+            (None, max) => {
+                let before = max.and_then(number).unwrap_or(u64::MAX);
+                let mut page: Vec<_> = theirs.filter(|one| one.number < before).collect();
+                page.reverse();
+                page.truncate(limit);
+                page
+            }
+        };
     ok(Value::Array(page.into_iter().map(|one| notification(world, one)).collect()))
 }
 
@@ -426,7 +435,11 @@ pub(super) fn url(account: &Account) -> String {
 }
 
 fn acct(account: &Account) -> String {
-    if account.domain == DOMAIN { account.username.clone() } else { format!("{}@{}", account.username, account.domain) }
+    if account.domain == DOMAIN {
+        account.username.clone()
+    } else {
+        format!("{}@{}", account.username, account.domain)
+    }
 }
 
 fn account(account: &Account) -> Value {
@@ -455,7 +468,9 @@ fn status(world: &World, found: &Status) -> Value {
 
 /// The text as servers of this family write it in HTML.
 fn html(world: &World, found: &Status) -> String {
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let escaped = |text: &str| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
     let word = |word: &str| {
         let trimmed = word.trim_end_matches(['.', ',', ':', ';', '!', '?', ')']);
         let rest = &word[trimmed.len()..];
@@ -466,7 +481,9 @@ fn html(world: &World, found: &Status) -> String {
                 return if world.profile == super::Profile::Snac {
                     format!("<a href=\"{href}\" class=\"mention u-url\">@{user}</a>{rest}")
                 } else {
-                    format!("<span class=\"h-card\" translate=\"no\"><a href=\"{href}\" class=\"u-url mention\">@<span>{user}</span></a></span>{rest}")
+                    format!(
+                        "<span class=\"h-card\" translate=\"no\"><a href=\"{href}\" class=\"u-url mention\">@<span>{user}</span></a></span>{rest}"
+                    )
                 };
             }
         }
@@ -482,7 +499,8 @@ fn html(world: &World, found: &Status) -> String {
     };
     let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
     let paragraph = |text: &str| text.split('\n').map(line).collect::<Vec<_>>().join("<br />");
-    let paragraphs: Vec<String> = found.text.split("\n\n").map(|text| format!("<p>{}</p>", paragraph(text))).collect();
+    let paragraphs: Vec<String> =
+        found.text.split("\n\n").map(|text| format!("<p>{}</p>", paragraph(text))).collect();
     paragraphs.concat()
 }
 

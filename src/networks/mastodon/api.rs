@@ -181,9 +181,11 @@ impl From<Silence> for Trouble {
 }
 
 const NOT_AN_ADDRESS: Failure = Failure::AccountDead("the address of the server is none: correct it");
-const NOT_THE_SERVER: Failure = Failure::Transient("the answer is a refusal, but not one of the Mastodon API");
-const BAD_TOKEN: Failure =
-    Failure::AccountDead("the server does not accept the access token: make a new one in the account's settings");
+const NOT_THE_SERVER: Failure =
+    Failure::Transient("the answer is a refusal, but not one of the Mastodon API");
+const BAD_TOKEN: Failure = Failure::AccountDead(
+    "the server does not accept the access token: make a new one in the account's settings",
+);
 
 /// The server refuses everything, also to say which account this is.
 pub(super) const NO_ACCESS: Failure =

@@ -250,7 +250,9 @@ impl Out {
     /// A word that is written as it is.
     fn word(&mut self, word: &str) {
         self.past_address = true;
-        word.chars().filter(|sign| !sign.is_whitespace() && !is_unseen(*sign)).for_each(|sign| self.push(sign));
+        word.chars()
+            .filter(|sign| !sign.is_whitespace() && !is_unseen(*sign))
+            .for_each(|sign| self.push(sign));
     }
 
     fn mention(&mut self, handle: &str) {
@@ -540,7 +542,10 @@ mod tests {
             ("a <3 b", "a <3 b"),
             ("&unknown; &amp &; &#xFFFFFFFF; &#0;", "&unknown; &amp &; &#xFFFFFFFF; &#0;"),
             ("so <b>bold</b>, <em>very</em> <del>not</del>", "so bold, very not"),
-            ("<a href=\"https://m.example/tags/x\" class=\"mention hashtag\" rel=\"tag\">#<span>x</span></a>", "#x"),
+            (
+                "<a href=\"https://m.example/tags/x\" class=\"mention hashtag\" rel=\"tag\">#<span>x</span></a>",
+                "#x",
+            ),
             ("<a href=\"https://m.example/tags/x\" rel=\"tag\">#x</a>", "#x"),
             ("<a class=\"mention\" href=\"https://other.example/@eve\">@<span>eve</span></a> hi", "@eve hi"),
             ("<a href='https://a.example/?q=1&amp;r=2'>short…</a>", "https://a.example/?q=1&r=2"),
@@ -589,7 +594,9 @@ mod tests {
         assert!(text(&nested).starts_with("https://a.example"));
         assert_eq!(text(&"&".repeat(50_000)), "&".repeat(50_000));
         assert_eq!(text(&"&amp".repeat(20_000)).len(), 80_000);
-        for piece in ["<", "<p", "<a href=\"", "</", "<!--", "<p class='a' ", "&#", "<script>", "</script", "\u{300}"] {
+        for piece in
+            ["<", "<p", "<a href=\"", "</", "<!--", "<p class='a' ", "&#", "<script>", "</script", "\u{300}"]
+        {
             let long = piece.repeat(1_000_000 / piece.len());
             assert!(text(&long).len() <= TEXT_BYTES_MAX + 8, "{piece}");
         }

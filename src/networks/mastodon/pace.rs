@@ -89,7 +89,8 @@ impl Left {
         // Answers overtake each other: what is known of the same stretch of time only grows less.
         let is_same = |known: Timestamp| known.duration_until(until).abs() <= SAME_TIME;
         let known = self.told.filter(|(_, known)| is_same(*known));
-        self.told = Some(known.map_or((remaining, until), |(known, at)| (known.min(remaining), at.max(until))));
+        self.told =
+            Some(known.map_or((remaining, until), |(known, at)| (known.min(remaining), at.max(until))));
     }
 }
 
@@ -206,7 +207,8 @@ mod tests {
     }
 
     fn most_within(begun: &[i64], within: i64) -> usize {
-        let count = |from: &i64| begun.iter().filter(|second| (*from..*from + within).contains(*second)).count();
+        let count =
+            |from: &i64| begun.iter().filter(|second| (*from..*from + within).contains(*second)).count();
         begun.iter().map(count).max().unwrap_or(0)
     }
 

@@ -290,6 +290,9 @@ mod tests {
             assert!(kept.is_some_and(|kept| kept <= wanted && kept != Unlisted), "{wanted:?}");
         }
         let snac = server("2.94 (snac)");
-        assert_eq!([Direct, Followers, Unlisted].map(|wanted| snac.kept(wanted)), [None, None, Some(Unlisted)]);
+        assert_eq!(
+            [Direct, Followers, Unlisted].map(|wanted| snac.kept(wanted)),
+            [None, None, Some(Unlisted)]
+        );
     }
 }

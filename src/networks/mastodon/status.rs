@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::networks::is_language_tag;
 use crate::desk::{Account, AccountId, Anchor, Confidential, Network, Place, Post, PostId, Visibility};
+use crate::networks::is_language_tag;
 use crate::networks::mastodon::html::{self, Names};
 
 /// The longest identifier, address or handle that is read.
@@ -78,9 +78,9 @@ pub(super) fn item(notification: &Value, me: &Me, now: Timestamp) -> Item {
     // By the clock of the desk's own server, where an author's server may have another.
     let seen_at = time(notification, "created_at").or_else(|| time(status, "created_at")).unwrap_or(now);
     let read = post(status, me, seen_at.min(now));
-    let author = read.as_ref().and_then(|post| {
-        Some((post.author.id.clone(), text(status.get("account")?, "id")?.to_owned()))
-    });
+    let author = read
+        .as_ref()
+        .and_then(|post| Some((post.author.id.clone(), text(status.get("account")?, "id")?.to_owned())));
     let content = match read {
         None => Content::Unreadable,
         Some(post) if post.author.id == me.account.id => Content::Nothing,
@@ -188,7 +188,8 @@ fn without_address<'p>(plain: &'p html::Plain, me: &Me) -> &'p str {
     // A server that does not mark mentions as such leaves them in the text.
     for name in [me.account.handle.as_str(), short] {
         if let Some(after) = said.strip_prefix('@').and_then(|said| strip_prefix_any_case(said, name))
-            && !after.starts_with(|sign: char| sign.is_alphanumeric() || matches!(sign, '_' | '@' | '-' | '.'))
+            && !after
+                .starts_with(|sign: char| sign.is_alphanumeric() || matches!(sign, '_' | '@' | '-' | '.'))
         {
             said = after.trim_start_matches([',', ':']).trim();
         }
@@ -223,8 +224,7 @@ pub(super) mod tests {
     const NOW: &str = "2026-11-24T10:01:00Z";
 
     pub(in crate::networks::mastodon) fn me() -> Me {
-        let account =
-            json!({"id": "7", "acct": "bot", "url": "https://l.example/@bot", "bot": false});
+        let account = json!({"id": "7", "acct": "bot", "url": "https://l.example/@bot", "bot": false});
         Me::read(&account, Some("l.example"), "https://l.example").unwrap()
     }
 
@@ -306,11 +306,13 @@ pub(super) mod tests {
         let post = got(below);
         assert!(!post.addressed);
         assert_eq!(post.in_reply_to.unwrap().id, "88");
-        assert!(got(|item| {
-            below(item);
-            item["status"]["visibility"] = json!("direct");
-        })
-        .addressed);
+        assert!(
+            got(|item| {
+                below(item);
+                item["status"]["visibility"] = json!("direct");
+            })
+            .addressed
+        );
     }
 
     #[test]
@@ -323,19 +325,30 @@ pub(super) mod tests {
                 {"id": "10922", "acct": "ann@lib.example", "url": "https://lib.example/@ann"},
                 {"nonsense": 1}, 7,
             ]);
-            item["status"]["content"] =
-                json!("<p>refer to <a class=\"mention\" href=\"https://l.example/@eve\">@<span>eve</span></a></p>");
+            item["status"]["content"] = json!(
+                "<p>refer to <a class=\"mention\" href=\"https://l.example/@eve\">@<span>eve</span></a></p>"
+            );
         });
         assert_eq!(post.text.reveal(), "refer to @eve@l.example");
-        assert_eq!(post.mentions.iter().map(|account| account.handle.as_str()).collect::<Vec<_>>(), ["eve@l.example"]);
+        assert_eq!(
+            post.mentions.iter().map(|account| account.handle.as_str()).collect::<Vec<_>>(),
+            ["eve@l.example"]
+        );
     }
 
     #[test]
     fn a_mention_that_is_plain_text_is_cut_off_too() {
         for content in ["@bot who?", "@bot@l.example who?", "<p>@Bot: who?</p>"] {
-            assert_eq!(got(|item| item["status"]["content"] = json!(content)).text.reveal(), "who?", "{content}");
+            assert_eq!(
+                got(|item| item["status"]["content"] = json!(content)).text.reveal(),
+                "who?",
+                "{content}"
+            );
         }
-        assert_eq!(got(|item| item["status"]["content"] = json!("@bottle who?")).text.reveal(), "@bottle who?");
+        assert_eq!(
+            got(|item| item["status"]["content"] = json!("@bottle who?")).text.reveal(),
+            "@bottle who?"
+        );
     }
 
     #[test]

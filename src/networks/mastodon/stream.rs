@@ -176,7 +176,8 @@ fn event(text: &str) -> Event {
     match message.get("event").and_then(Value::as_str) {
         Some("notification" | "notifications_merged") => Event::News,
         Some("delete") => {
-            let id = payload.and_then(|id| id.as_str().map(str::to_owned).or_else(|| Some(id.as_u64()?.to_string())));
+            let id = payload
+                .and_then(|id| id.as_str().map(str::to_owned).or_else(|| Some(id.as_u64()?.to_string())));
             id.map_or(Event::Nothing, Event::Altered)
         }
         Some("status.update") => {
@@ -239,7 +240,10 @@ mod tests {
     fn messages_are_read_loosely() {
         let altered = |id: &str| Event::Altered(id.to_owned());
         let rows = [
-            (r#"{"stream":["user:notification"],"event":"notification","payload":"{\"id\":\"1\"}"}"#, Event::News),
+            (
+                r#"{"stream":["user:notification"],"event":"notification","payload":"{\"id\":\"1\"}"}"#,
+                Event::News,
+            ),
             (r#"{"event":"notifications_merged","payload":"1"}"#, Event::News),
             (r#"{"event":"delete","payload":"113"}"#, altered("113")),
             (r#"{"event":"delete","payload":113}"#, altered("113")),
@@ -260,9 +264,27 @@ mod tests {
     #[test]
     fn the_token_goes_only_over_tls_or_to_this_computer() {
         let rows: [(&str, &[&str]); 6] = [
-            ("wss://s.example", &["wss://s.example/api/v1/streaming?stream=user:notification", "wss://s.example/api/v1/streaming?stream=user"]),
-            ("https://s.example/", &["wss://s.example/api/v1/streaming?stream=user:notification", "wss://s.example/api/v1/streaming?stream=user"]),
-            ("wss://s.example/api/v1/streaming", &["wss://s.example/api/v1/streaming?stream=user:notification", "wss://s.example/api/v1/streaming?stream=user"]),
+            (
+                "wss://s.example",
+                &[
+                    "wss://s.example/api/v1/streaming?stream=user:notification",
+                    "wss://s.example/api/v1/streaming?stream=user",
+                ],
+            ),
+            (
+                "https://s.example/",
+                &[
+                    "wss://s.example/api/v1/streaming?stream=user:notification",
+                    "wss://s.example/api/v1/streaming?stream=user",
+                ],
+            ),
+            (
+                "wss://s.example/api/v1/streaming",
+                &[
+                    "wss://s.example/api/v1/streaming?stream=user:notification",
+                    "wss://s.example/api/v1/streaming?stream=user",
+                ],
+            ),
             ("ws://s.example", &[]),
             ("ws://127.0.0.1.evil.example", &[]),
             ("ftp://s.example", &[]),
@@ -276,7 +298,9 @@ mod tests {
 
     #[test]
     fn trying_again_is_paced() {
-        for (failed, least_ms, most_ms) in [(0, 750, 1_000), (1, 1_500, 2_000), (6, 45_000, 60_000), (u32::MAX, 45_000, 60_000)] {
+        for (failed, least_ms, most_ms) in
+            [(0, 750, 1_000), (1, 1_500, 2_000), (6, 45_000, 60_000), (u32::MAX, 45_000, 60_000)]
+        {
             let wait = again(failed, "wss://s.example").as_millis();
             assert!((least_ms..=most_ms).contains(&wait), "{failed} failures: {wait} ms");
         }

@@ -105,7 +105,8 @@ fn defuse(text: &str, out: &mut String) {
         out.push(sign);
         let begins_name = signs.peek().is_some_and(|next| next.is_alphanumeric() || *next == '_');
         // Inside an address of a page it is no mention, and the address must stay as it is.
-        let inside = before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '/' | '=' | '_'));
+        let inside =
+            before.is_some_and(|before| before.is_alphanumeric() || matches!(before, '/' | '=' | '_'));
         if sign == '@' && begins_name && !inside {
             out.push('\u{200B}');
         }
@@ -115,7 +116,9 @@ fn defuse(text: &str, out: &mut String) {
 
 /// What of a text stays the same whatever a server makes of it: its letters and digits.
 pub(super) fn gist(text: &str) -> String {
-    text.graphemes(true).filter(|grapheme| grapheme.chars().any(char::is_alphanumeric)).flat_map(str::chars)
+    text.graphemes(true)
+        .filter(|grapheme| grapheme.chars().any(char::is_alphanumeric))
+        .flat_map(str::chars)
         .filter(|sign| sign.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect()
@@ -173,7 +176,8 @@ pub(super) mod tests {
     #[test]
     fn a_letter_is_the_same_bytes_each_time() {
         let (body, kept) =
-            body(&outgoing("Found it.", Visibility::Unlisted), &server("4.5.0"), &["10922".to_owned()]).unwrap();
+            body(&outgoing("Found it.", Visibility::Unlisted), &server("4.5.0"), &["10922".to_owned()])
+                .unwrap();
         assert_eq!(kept, Visibility::Unlisted);
         insta::assert_snapshot!(body, @r#"{"status":"@ann@lib.example Found it.","in_reply_to_id":"1135","visibility":"unlisted","language":"en","spoiler_text":"surgery","allowed_mentions":["10922"]}"#);
     }
@@ -181,14 +185,19 @@ pub(super) mod tests {
     /// Promise 1: a server's own default for visibility must never come into play.
     #[test]
     fn a_visibility_is_always_said_and_an_empty_list_of_mentions_too() {
-        for visibility in [Visibility::Direct, Visibility::Followers, Visibility::Unlisted, Visibility::Public] {
+        for visibility in
+            [Visibility::Direct, Visibility::Followers, Visibility::Unlisted, Visibility::Public]
+        {
             let (body, _) = body(&outgoing("x", visibility), &server("0.20 gotosocial"), &[]).unwrap();
             let body: Value = serde_json::from_str(&body).unwrap();
             assert_eq!(body["visibility"], word(visibility));
             assert_eq!(body["allowed_mentions"], json!([]));
             assert_eq!(body["content_type"], "text/plain");
         }
-        assert_eq!(body(&outgoing("x", Visibility::Direct), &server("snac"), &[]), Err(NotAStatus::NotPrivate));
+        assert_eq!(
+            body(&outgoing("x", Visibility::Direct), &server("snac"), &[]),
+            Err(NotAStatus::NotPrivate)
+        );
         let (_, kept) = body(&outgoing("x", Visibility::Unlisted), &server("4.0 (Mitra)"), &[]).unwrap();
         assert_eq!(kept, Visibility::Direct);
     }
@@ -217,7 +226,8 @@ pub(super) mod tests {
     #[test]
     fn a_letter_is_found_again_in_what_servers_make_of_it() {
         let me = status::tests::me();
-        let outgoing = outgoing("See https://x.example/a?b=1&c=2\n\n“yes” — @\u{200B}eve", Visibility::Unlisted);
+        let outgoing =
+            outgoing("See https://x.example/a?b=1&c=2\n\n“yes” — @\u{200B}eve", Visibility::Unlisted);
         let html = "<p><span class=\"h-card\"><a href=\"https://lib.example/@ann\" class=\"u-url mention\">@<span>ann</span></a></span> See \
              <a href=\"https://x.example/a?b=1&amp;c=2\"><span class=\"invisible\">https://</span>x.example/a?b…</a></p><p>“yes” — @\u{200B}eve</p>";
         let mentions = json!([{"id": "1", "acct": "ann@lib.example", "url": "https://lib.example/@ann"}]);
