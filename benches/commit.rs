@@ -117,6 +117,9 @@ fn step(number: usize) -> Step {
         patron: patron.clone(),
         visibility: Visibility::Public,
         language: Some("en".to_owned()),
+        warning: None,
+        said: Vec::new(),
+        gone: false,
         text: Confidential::new(text),
         place,
         asked_at: at,
@@ -164,6 +167,7 @@ fn step(number: usize) -> Step {
             visibility: Visibility::Public,
             reply_to: None,
             language: Some("en".to_owned()),
+            warning: None,
         },
         made_at: at,
     };

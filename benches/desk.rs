@@ -134,6 +134,7 @@ fn mention(number: usize) -> Post {
         visibility: Visibility::Public,
         in_reply_to: None,
         language: None,
+        warning: None,
         seen_at: clock::now(),
     }
 }

@@ -209,13 +209,13 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`
     2:2 there is no such section
       hint: did you mean `[privacy]`?
     3:10 there is no such section
       hint: did you mean `[network.bluesky]`?
     4:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`
     ");
     insta::assert_snapshot!(with("name = \"x\"\nweb = 5"), @r"
     1:1 this key stands outside its section
@@ -326,4 +326,41 @@ fn confidential_a_password_is_taken_from_the_first_place_that_is_named() {
     }
     let nowhere = secrets::bluesky_password(&Password::default(), |_| None).unwrap_err();
     assert_eq!(nowhere.what, "Bluesky is enabled but nothing says where its password is");
+}
+
+const MASTODON: &str = "[network.mastodon]\nenabled = true\n";
+
+#[test]
+fn a_server_of_the_mastodon_api_is_named_with_where_its_token_is() {
+    let text = format!("{MASTODON}server = \"https://lib.example/\"\ntoken_env = \"T\"\n");
+    let mastodon = config::parse("bot.toml", &text).0.unwrap().mastodon.unwrap();
+    assert_eq!(mastodon.server, "https://lib.example");
+    assert_eq!(mastodon.poll.as_secs(), 5);
+    assert_eq!(mastodon.streaming, None);
+    let environment = |name: &str| (name == "T").then(|| " token \n".to_owned());
+    let token = secrets::mastodon_token(&mastodon.token, environment).unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "token");
+    let missing = secrets::mastodon_token(&Password::default(), |_| None).unwrap_err();
+    assert_eq!(missing.what, "Mastodon is enabled but nothing says where its access token is");
+}
+
+#[test]
+fn what_is_wrong_about_a_server_is_said() {
+    insta::assert_snapshot!(said(MASTODON), @r#"
+    1:1 Mastodon is enabled but the server is not named
+      hint: add `server = "https://lib.example"` with the server where the desk has its account
+    "#);
+    for server in ["lib.example", "http://lib.example", "https://lib.example/about", "https://t@lib.example"]
+    {
+        assert!(
+            said(&format!("{MASTODON}server = \"{server}\"")).contains("not the address of a server"),
+            "{server}"
+        );
+    }
+    for streaming in ["https://lib.example", "ws://lib.example", "wss://lib.example?access_token=t"] {
+        let text = format!("{MASTODON}server = \"https://lib.example\"\nstreaming = \"{streaming}\"");
+        assert!(said(&text).contains("not an address for streaming"), "{streaming}");
+    }
+    let local = format!("{MASTODON}server = \"http://127.0.0.1:80\"\nstreaming = \"ws://127.0.0.1:81\"");
+    assert_eq!(said(&local), "");
 }

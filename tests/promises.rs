@@ -127,7 +127,8 @@ fn happening() -> impl Strategy<Value = Happening> {
                 on,
                 words,
                 visibility: match (on, visibility) {
-                    (Network::Sandbox, _) | (Network::X, Visibility::Direct) => visibility,
+                    (Network::Sandbox | Network::Mastodon, _) => visibility,
+                    (Network::Bluesky | Network::X, Visibility::Direct) => visibility,
                     (Network::Bluesky | Network::X, _) => Visibility::Public,
                 },
                 calls,

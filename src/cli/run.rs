@@ -158,7 +158,13 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    Ok(sandbox.into_iter().chain(bluesky(config, path)?).chain(x(config, path)?).map(Arc::new).collect())
+    Ok(sandbox
+        .into_iter()
+        .chain(bluesky(config, path)?)
+        .chain(mastodon(config, path)?)
+        .chain(x(config, path)?)
+        .map(Arc::new)
+        .collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -228,6 +234,18 @@ pub(super) fn x_settings(config: &Config, path: &Path) -> Result<Option<networks
         prices: x.prices,
         ..networks::x::Settings::new(log_in, &config.data)
     }))
+}
+
+/// The connector to a server of the Mastodon API, where it is enabled.
+pub(super) fn mastodon(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(mastodon) = &config.mastodon else { return Ok(None) };
+    let token = secrets::mastodon_token(&mastodon.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let settings = networks::mastodon::Settings::new(&mastodon.server, token)
+        .with_poll(mastodon.poll)
+        .with_streaming(mastodon.streaming.clone());
+    Ok(Some(Connector::Mastodon(Box::new(networks::mastodon::Connector::new(settings, http)))))
 }
 
 /// Ctrl-C, and what service managers send.

@@ -63,6 +63,9 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         patron: account(patron),
         visibility: Visibility::Direct,
         language: Some("en".to_owned()),
+        warning: None,
+        said: Vec::new(),
+        gone: false,
         text: Confidential::new(SECRET),
         place: place(&format!("post-{number}")),
         asked_at: at(0),
@@ -123,6 +126,7 @@ pub(crate) fn letter(name: &str, minutes: i64, about: Option<usize>, reply_to: O
             visibility: Visibility::Direct,
             reply_to,
             language: None,
+            warning: None,
         },
         made_at: at(minutes),
     }

@@ -92,6 +92,7 @@ pub(crate) fn outgoing(number: usize, text: &str, visibility: Visibility, reply_
             visibility,
             reply_to: None,
             language: None,
+            warning: None,
         },
         made_at: Timestamp::now(),
     };

@@ -217,6 +217,7 @@ fn network_byte(network: Network) -> u8 {
         Network::Sandbox => b's',
         Network::Bluesky => b'b',
         Network::X => b'x',
+        Network::Mastodon => b'm',
     }
 }
 
