@@ -99,7 +99,8 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let network = prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky), 2 => Just(Network::X)];
+    let network =
+        prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky), 2 => Just(Network::X)];
     let visibility = prop_oneof![
         2 => Just(Visibility::Public),
         2 => Just(Visibility::Direct),

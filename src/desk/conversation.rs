@@ -252,9 +252,7 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             patron::more(draft, spoken, &code)
         }
         // It may be the answer to either of several questions.
-        (Speaker::Asked, None) if is_message(spoken.post) => {
-            librarian::which_one(draft, spoken)
-        }
+        (Speaker::Asked, None) if is_message(spoken.post) => librarian::which_one(draft, spoken),
         (speaker, _) => {
             if let Some(outcome) = no_question(draft, spoken) {
                 return outcome;

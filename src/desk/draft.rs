@@ -326,7 +326,8 @@ impl<'a> Draft<'a> {
         });
         let to_patron = question.is_some_and(|question| question.patron.id == words.to.id);
         // A patron who said anything about it in a direct message need not be in the view.
-        let asked_directly = to_patron && question.is_some_and(|found| found.visibility == Visibility::Direct);
+        let asked_directly =
+            to_patron && question.is_some_and(|found| found.visibility == Visibility::Direct);
         let wrote_directly = self.person(&words.to.id).is_some_and(|person| person.wrote_directly);
         Occasion {
             purpose: words.purpose,

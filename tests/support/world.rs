@@ -13,11 +13,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
-use stumper::desk::{outbox, weight};
 use stumper::desk::{
     Account, AccountId, Action, Anchor, Code, Confidential, Input, Letter, Network, Outcome, Place, Post,
     PostId, Purpose, Question, Settings, Visibility,
 };
+use stumper::desk::{outbox, weight};
 use stumper::engine::{Engine, Handled};
 use stumper::store::Store;
 use stumper::subjects::{RuleFile, SCREENING_FOLDER, Subjects};
@@ -529,7 +529,8 @@ impl World {
         let network = |other: &&Posted| other.letter.network == Network::X;
         let others = self.posted.iter().filter(network).filter(is_reply_to_same).count();
         assert_eq!(others, 0, "X: a second reply to one post");
-        let is_courtesy = matches!(letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Invitation);
+        let is_courtesy =
+            matches!(letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Invitation);
         assert!(!is_courtesy, "X: {:?} in public", letter.purpose);
         assert!(weight::weigh(&posted.text, &weight::X) <= 280, "X: too long");
     }

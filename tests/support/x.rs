@@ -212,7 +212,8 @@ impl Inner {
     /// The people whom X puts in front of a reply.
     fn carried(&self, post: &TestPost) -> String {
         let Some(to) = post.reply_to.and_then(|to| self.find(to)) else { return String::new() };
-        let author = if to.author == post.author { String::new() } else { format!("@{} ", self.handle(&to.author)) };
+        let author =
+            if to.author == post.author { String::new() } else { format!("@{} ", self.handle(&to.author)) };
         let others = mentions_in(&to.text).into_iter().filter(|name| *name != self.handle(&post.author));
         let others = others.filter(|name| !author.contains(name.as_str()));
         let others: String = others.map(|name| format!("@{name} ")).collect();
@@ -277,13 +278,7 @@ impl Inner {
     }
 }
 
-async fn answer(
-    State(x): State<X>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn answer(State(x): State<X>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let request = format!("{method} {uri}");
     let fault = {
         let mut inner = x.lock();
@@ -296,7 +291,8 @@ async fn answer(
         Some(Fault::Hangs) => return std::future::pending().await,
         Some(Fault::LostRequest) => broken_off(),
         Some(Fault::RateLimit(reset)) => {
-            let mut response = no(429, json!({"title": "Too Many Requests", "type": "about:blank", "status": 429}));
+            let mut response =
+                no(429, json!({"title": "Too Many Requests", "type": "about:blank", "status": 429}));
             if let Some(reset) = reset {
                 response.headers_mut().insert("x-rate-limit-reset", reset.to_string().parse().unwrap());
             }
@@ -304,7 +300,8 @@ async fn answer(
         }
         Some(Fault::Page(status)) => {
             let status = StatusCode::from_u16(status).unwrap();
-            (status, [("content-type", "text/html")], "<html>@ann asked something secret</html>").into_response()
+            (status, [("content-type", "text/html")], "<html>@ann asked something secret</html>")
+                .into_response()
         }
         Some(Fault::No(status, body)) => no(status, body),
         Some(Fault::LostAnswer) => {
@@ -339,7 +336,8 @@ async fn answer(
 }
 
 fn no(status: u16, body: Value) -> Response {
-    (StatusCode::from_u16(status).unwrap(), [("content-type", "application/json")], body.to_string()).into_response()
+    (StatusCode::from_u16(status).unwrap(), [("content-type", "application/json")], body.to_string())
+        .into_response()
 }
 
 /// An answer that ends before its end.
@@ -361,7 +359,9 @@ impl Inner {
         let query: Vec<(String, String)> = uri
             .query()
             .and_then(|_| reqwest::Url::parse(&format!("http://x{uri}")).ok())
-            .map(|url| url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+            .map(|url| {
+                url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+            })
             .unwrap_or_default();
         if path == "/2/oauth2/token" {
             return self.token(headers, body);
@@ -388,7 +388,13 @@ impl Inner {
                     .iter()
                     .rev()
                     .filter(|post| since < post.id && !post.hidden)
-                    .filter(|post| if *list == "tweets" { post.author == DESK } else { post.author != DESK && self.is_mention(post) })
+                    .filter(|post| {
+                        if *list == "tweets" {
+                            post.author == DESK
+                        } else {
+                            post.author != DESK && self.is_mention(post)
+                        }
+                    })
                     .cloned()
                     .collect();
                 let (page, next) = paged(wanted, get("max_results"), get("pagination_token"));
@@ -417,11 +423,14 @@ impl Inner {
                     .messages
                     .iter()
                     .rev()
-                    .filter(|message| !message.hidden && with.is_none_or(|with| message.from == with || message.to == with))
+                    .filter(|message| {
+                        !message.hidden && with.is_none_or(|with| message.from == with || message.to == with)
+                    })
                     .cloned()
                     .collect();
                 let (page, next) = paged(wanted, get("max_results"), get("pagination_token"));
-                let shown: Vec<Value> = page.iter().map(|message| shown_message(message, knows_sender)).collect();
+                let shown: Vec<Value> =
+                    page.iter().map(|message| shown_message(message, knows_sender)).collect();
                 let ids: Vec<String> = page.iter().map(|message| format!("message {}", message.id)).collect();
                 self.charge_reading(&ids, 10_000);
                 let mut answer = listed(shown, next);
@@ -434,7 +443,9 @@ impl Inner {
                 (200, answer)
             }
             ("POST", ["2", "tweets"]) => self.create_post(body, hidden),
-            ("POST", ["2", "dm_conversations", "with", to, "messages"]) => self.create_message(to, body, hidden),
+            ("POST", ["2", "dm_conversations", "with", to, "messages"]) => {
+                self.create_message(to, body, hidden)
+            }
             ("DELETE", ["2", "tweets", id]) => {
                 self.charged += 10_000;
                 let before = self.posts.len();
@@ -460,9 +471,22 @@ impl Inner {
                     (200, json!({"data": shown}))
                 }
                 // X says so in a success.
-                None => (200, json!({"errors": [{"title": "Not Found Error", "detail": "Could not find tweet.",
-                    "type": "https://api.x.com/2/problems/resource-not-found", "resource_type": "tweet"}]})),
+                None => (
+                    200,
+                    json!({"errors": [{"title": "Not Found Error", "detail": "Could not find tweet.",
+                    "type": "https://api.x.com/2/problems/resource-not-found", "resource_type": "tweet"}]}),
+                ),
             },
+            ("GET", ["2", "dm_events", id]) => {
+                match self.messages.iter().find(|message| message.id.to_string() == *id) {
+                    Some(message) => (200, json!({"data": shown_message(message, false)})),
+                    None => (
+                        200,
+                        json!({"errors": [{"title": "Not Found Error", "detail": "Could not find event.",
+                    "type": "https://api.x.com/2/problems/resource-not-found", "resource_type": "dm_event"}]}),
+                    ),
+                }
+            }
             _ => missing(),
         }
     }
@@ -475,7 +499,8 @@ impl Inner {
     fn create_post(&mut self, body: &Bytes, hidden: bool) -> (u16, Value) {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return malformed("the body is no JSON") };
         let Some(text) = body["text"].as_str().map(str::to_owned) else { return malformed("no text") };
-        let reply_to: Option<u64> = body["reply"]["in_reply_to_tweet_id"].as_str().and_then(|id| id.parse().ok());
+        let reply_to: Option<u64> =
+            body["reply"]["in_reply_to_tweet_id"].as_str().and_then(|id| id.parse().ok());
         if stumper::desk::weight::weigh(&text, &stumper::desk::weight::X) > 280 {
             self.wrongs.push("a post that is too long".to_owned());
             return malformed("Your Tweet text is too long.");
@@ -488,12 +513,17 @@ impl Inner {
             return forbidden("You can only post replies.");
         };
         let Some(target) = self.find(to).cloned() else {
-            return (400, json!({"title": "Invalid Request", "status": 400, "errors": [
-                {"message": "The Tweet you attempted to reply to has been deleted or not visible to you."}]}));
+            return (
+                400,
+                json!({"title": "Invalid Request", "status": 400, "errors": [
+                {"message": "The Tweet you attempted to reply to has been deleted or not visible to you."}]}),
+            );
         };
         if !self.calls_desk(&target) {
             self.wrongs.push("a reply to a post that did not call the desk".to_owned());
-            return forbidden("You can only reply to or quote posts where you have been mentioned or are otherwise a part of the conversation.");
+            return forbidden(
+                "You can only reply to or quote posts where you have been mentioned or are otherwise a part of the conversation.",
+            );
         }
         let is_same = |post: &&TestPost| post.author == DESK && post.text == text;
         if !self.allow_duplicates && self.posts.iter().any(|post| is_same(&post)) {
@@ -511,7 +541,9 @@ impl Inner {
 
     fn create_message(&mut self, to: &str, body: &Bytes, hidden: bool) -> (u16, Value) {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return malformed("the body is no JSON") };
-        let Some(text) = body["text"].as_str().filter(|text| !text.is_empty()) else { return malformed("no text") };
+        let Some(text) = body["text"].as_str().filter(|text| !text.is_empty()) else {
+            return malformed("no text");
+        };
         if !self.messages.iter().any(|message| message.from == to) {
             self.wrongs.push("a message to somebody who had not written first".to_owned());
             return forbidden("You do not have permission to DM one or more participants.");
@@ -528,7 +560,8 @@ impl Inner {
             return Err(malformed("expansions"));
         }
         let understood = self.field_names.filter(|name| names.contains(name));
-        let strange = names.iter().find(|name| understood.is_some_and(|understood| understood != **name) && has(name));
+        let strange =
+            names.iter().find(|name| understood.is_some_and(|understood| understood != **name) && has(name));
         strange.map_or(Ok(()), |name| Err(malformed(name)))
     }
 
@@ -540,7 +573,12 @@ impl Inner {
         query: &[(String, String)],
         headers: &HeaderMap,
     ) -> Result<(), (u16, Value)> {
-        let unauthorized = || (401, json!({"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}));
+        let unauthorized = || {
+            (
+                401,
+                json!({"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}),
+            )
+        };
         let written = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if let Some(token) = written.strip_prefix("Bearer ") {
             return if self.access.contains(token) { Ok(()) } else { Err(unauthorized()) };
@@ -553,13 +591,15 @@ impl Inner {
             .map(|(name, value)| (name.to_owned(), unencoded(value.trim_matches('"'))))
             .collect();
         let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
-        let mut all: Vec<(String, String)> = query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
+        let mut all: Vec<(String, String)> =
+            query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
         let signed = fields.iter().filter(|(name, _)| *name != "oauth_signature");
         all.extend(signed.map(|(name, value)| (encoded(name), encoded(value))));
         all.sort();
         let all: Vec<String> = all.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let base = format!("{method}&{}&{}", encoded(&format!("http://{host}{path}")), encoded(&all.join("&")));
+        let base =
+            format!("{method}&{}&{}", encoded(&format!("http://{host}{path}")), encoded(&all.join("&")));
         let mut mac = Hmac::<Sha1>::new_from_slice(format!("{}&{}", KEYS[1], KEYS[3]).as_bytes()).unwrap();
         mac.update(base.as_bytes());
         let is_signed = BASE64.encode(mac.finalize().into_bytes()) == field("oauth_signature");
@@ -576,7 +616,8 @@ impl Inner {
             return (401, json!({"error": "unauthorized_client"}));
         }
         let form = reqwest::Url::parse(&format!("http://x/?{}", String::from_utf8_lossy(body))).unwrap();
-        let field = |name: &str| form.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let field =
+            |name: &str| form.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let is_good = match field("grant_type").as_deref() {
             Some("refresh_token") => field("refresh_token").is_some_and(|token| self.refresh.remove(&token)),
             Some("authorization_code") => {
@@ -587,13 +628,19 @@ impl Inner {
             _ => false,
         };
         if !is_good {
-            return (400, json!({"error": "invalid_request", "error_description": "Value passed for the token was invalid."}));
+            return (
+                400,
+                json!({"error": "invalid_request", "error_description": "Value passed for the token was invalid."}),
+            );
         }
         self.tokens += 1;
         let (access, refresh) = (format!("access-{}", self.tokens), format!("refresh-{}", self.tokens));
         self.access = BTreeSet::from([access.clone()]);
         self.refresh.insert(refresh.clone());
-        (200, json!({"token_type": "bearer", "expires_in": 7200, "access_token": access, "refresh_token": refresh}))
+        (
+            200,
+            json!({"token_type": "bearer", "expires_in": 7200, "access_token": access, "refresh_token": refresh}),
+        )
     }
 }
 
@@ -604,7 +651,8 @@ pub fn challenge_of(verifier: &str) -> String {
 
 fn paged<T: Clone>(all: Vec<T>, count: Option<&str>, token: Option<&str>) -> (Vec<T>, Option<String>) {
     let count: usize = count.and_then(|count| count.parse().ok()).unwrap_or(10);
-    let from: usize = token.and_then(|token| token.trim_start_matches("page-token-number-").parse().ok()).unwrap_or(0);
+    let from: usize =
+        token.and_then(|token| token.trim_start_matches("page-token-number-").parse().ok()).unwrap_or(0);
     let page: Vec<T> = all.iter().skip(from).take(count).cloned().collect();
     let next = (from + page.len() < all.len()).then(|| format!("page-token-number-{}", from + page.len()));
     (page, next)
@@ -650,8 +698,11 @@ fn forbidden(detail: &str) -> (u16, Value) {
 }
 
 fn malformed(what: &str) -> (u16, Value) {
-    (400, json!({"title": "Invalid Request", "status": 400, "detail": format!("The `{what}` is not valid."),
-        "type": "https://api.x.com/2/problems/invalid-request"}))
+    (
+        400,
+        json!({"title": "Invalid Request", "status": 400, "detail": format!("The `{what}` is not valid."),
+        "type": "https://api.x.com/2/problems/invalid-request"}),
+    )
 }
 
 fn missing() -> (u16, Value) {
@@ -665,8 +716,10 @@ pub fn mentions_in(text: &str) -> Vec<String> {
     for (at, sign) in text.char_indices() {
         let is_start = sign == '@' && !before.is_alphanumeric() && before != '/';
         before = sign;
-        let name: String =
-            text[at + sign.len_utf8()..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let name: String = text[at + sign.len_utf8()..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
         if is_start && !name.is_empty() && !names.contains(&name) {
             names.push(name);
         }
@@ -683,9 +736,13 @@ fn shortened(text: &str) -> (String, Vec<Value>) {
     let mut urls = Vec::new();
     let mut text = text.to_owned();
     while let Some(at) = text.find("http").filter(|_| urls.len() < 9) {
-        let Some(at) = text[at..].starts_with("https://t.co/").then_some(None).unwrap_or(Some(at)) else { break };
-        let end = ["&gt;", "&lt;"].iter().filter_map(|sign| text[at..].find(sign)).min().unwrap_or(text.len() - at);
-        let long: String = text[at..at + end].chars().take_while(|c| !c.is_whitespace() && !"”)".contains(*c)).collect();
+        let Some(at) = text[at..].starts_with("https://t.co/").then_some(None).unwrap_or(Some(at)) else {
+            break;
+        };
+        let end =
+            ["&gt;", "&lt;"].iter().filter_map(|sign| text[at..].find(sign)).min().unwrap_or(text.len() - at);
+        let long: String =
+            text[at..at + end].chars().take_while(|c| !c.is_whitespace() && !"”)".contains(*c)).collect();
         let short = format!("https://t.co/{}", urls.len());
         urls.push(json!({"start": at, "end": at + short.len(), "url": short,
             "expanded_url": long.replace("&amp;", "&")}));
@@ -699,7 +756,9 @@ fn shortened(text: &str) -> (String, Vec<Value>) {
 
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn unencoded(text: &str) -> String {

@@ -117,8 +117,12 @@ async fn run(seed: u64, kind: Kind) {
     }
     // Never wider, never to somebody who did not call, whatever was lost.
     let allowed = ["two replies to one post"];
-    let wrongs: Vec<String> =
-        fake.x.wrongs().into_iter().filter(|wrong| kind.shows_in_time || !allowed.contains(&wrong.as_str())).collect();
+    let wrongs: Vec<String> = fake
+        .x
+        .wrongs()
+        .into_iter()
+        .filter(|wrong| kind.shows_in_time || !allowed.contains(&wrong.as_str()))
+        .collect();
     assert_eq!(wrongs, Vec::<String>::new(), "seed {seed}");
     for post in fake.x.by_desk() {
         assert!(post.reply_to.is_some() && mentions_in(&post.text).is_empty(), "seed {seed}");

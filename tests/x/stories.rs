@@ -112,7 +112,8 @@ impl Desk {
     /// Ends the story: everything was said, by the rules, and once.
     async fn ends(mut self) {
         let engine = &self.life.as_ref().unwrap().engine;
-        eventually("the outbox is empty", || (engine.store().counts().unwrap().unsettled == 0).then_some(())).await;
+        eventually("the outbox is empty", || (engine.store().counts().unwrap().unsettled == 0).then_some(()))
+            .await;
         assert_eq!(self.x.wrongs(), Vec::<String>::new(), "the rules of X");
         let said = self.x.by_desk();
         for post in &said {
@@ -213,7 +214,9 @@ async fn a_librarian_elsewhere_answers_a_patron_on_x() {
         move || {
             let posts = sandbox.posts();
             posts.iter().find_map(|entry| match entry {
-                sandbox::Entry::Post(post) if post.text.reveal().contains(part) => Some((post.id, post.text.clone())),
+                sandbox::Entry::Post(post) if post.text.reveal().contains(part) => {
+                    Some((post.id, post.text.clone()))
+                }
                 sandbox::Entry::Post(_) | sandbox::Entry::Gone(_) => None,
             })
         }
@@ -254,7 +257,11 @@ async fn a_long_answer_is_cut_and_its_librarian_is_told() {
     desk.hears(CLIO, "A question from").await;
     desk.x.message(CLIO, &"The sultanate was abolished in 1922. ".repeat(12));
     let answer = desk.reply_to(question).await;
-    assert!(answer.text.contains("1922. […]") && answer.text.contains("— clio, for question"), "{}", answer.text);
+    assert!(
+        answer.text.contains("1922. […]") && answer.text.contains("— clio, for question"),
+        "{}",
+        answer.text
+    );
     desk.hears(CLIO, "only the beginning of your answer fits").await;
     // The rest goes to the patron's next post.
     let more = desk.x.post(ANN, "And then?", Some(answer.id));
@@ -285,16 +292,18 @@ async fn with_two_questions_in_hand_the_desk_asks_which_one_is_meant() {
     let desk = Desk::open().await;
     desk.joins(CLIO, "history").await;
     let first = desk.x.post(ANN, "@libbot When did the Ottoman Empire end?", None);
-    desk.hears(CLIO, "When did the Ottoman Empire end?").await;
+    let other = desk.hears(CLIO, "When did the Ottoman Empire end?").await;
     let second = desk.x.post(OTTO, "@libbot Who was the last emperor of the Byzantine Empire?", None);
     let invitation = desk.hears(CLIO, "last emperor").await;
     desk.x.message(CLIO, "It was in 1922.");
     desk.hears(CLIO, "Which one do you mean").await;
     assert_eq!(desk.x.by_desk().len(), 0);
-    let code = invitation.split("for you, ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    desk.x.message(CLIO, &format!("{code} Constantine XI."));
+    let code = |invitation: &str| {
+        invitation.split("for you, ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    desk.x.message(CLIO, &format!("{} Constantine XI.", code(&invitation)));
     assert!(desk.reply_to(second).await.text.contains("Constantine XI"));
-    desk.x.message(CLIO, "On 1 November 1922.");
+    desk.x.message(CLIO, &format!("{} On 1 November 1922.", code(&other)));
     assert!(desk.reply_to(first).await.text.contains("1922"));
     desk.ends().await;
 }
@@ -323,7 +332,10 @@ async fn a_desk_that_is_killed_again_and_again_goes_on_where_it_was() {
         // way then, because one in doubt would wait two minutes before it is looked for.
         tokio::time::sleep(Duration::from_millis(17 * moment)).await;
         let engine = &desk.life.as_ref().unwrap().engine;
-        eventually("nothing is on its way", || (engine.store().counts().unwrap().unsettled == 0).then_some(())).await;
+        eventually("nothing is on its way", || {
+            (engine.store().counts().unwrap().unsettled == 0).then_some(())
+        })
+        .await;
         desk.kill();
         desk.x.post(ANN, &format!("@libbot join me for number {moment}?"), None);
         desk.start().await;

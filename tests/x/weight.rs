@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use stumper::desk::weight::{Scale, X, weigh};
 
 /// The two older countings, for which X publishes vectors as well.
-const FIRST: Scale =
-    Scale { weight_max: 140, address: 23, light: &[('\0', char::MAX)], emoji_as_one: false };
+const FIRST: Scale = Scale { weight_max: 140, address: 23, light: &[('\0', char::MAX)], emoji_as_one: false };
 const SECOND: Scale = Scale { emoji_as_one: false, ..X };
 
 /// A file of X's own; `None`, and a line about it, where it is not there.

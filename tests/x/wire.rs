@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stumper::desk::letter::{Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId,
-    Visibility,
+    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post,
+    PostId, Visibility,
 };
 use stumper::networks::x::{self, Connector, FieldNames, Settings};
 use stumper::networks::{Failure, Outgoing, http};
@@ -152,12 +152,17 @@ async fn whatever_x_calls_its_fields_is_understood() {
                 fake.x.post(ANN, "@libbot who?", None);
                 let batch = fake.connector.fetch(Some(&cursor)).await.unwrap();
                 // Under the new names X tells the author only by an expansion: then nobody can know.
-                let tells = !refuse_expansions || field_names == Some("tweet.fields") || usual == FieldNames::Tweet && field_names.is_none();
+                let tells = !refuse_expansions
+                    || field_names == Some("tweet.fields")
+                    || usual == FieldNames::Tweet && field_names.is_none();
                 let name = format!("{usual:?} {field_names:?} {refuse_expansions}");
                 assert_eq!(batch.posts.len(), usize::from(tells), "{name}");
                 assert_eq!(batch.unreadable, usize::from(!tells), "{name}");
                 let handle = if refuse_expansions { ANN } else { "ann" };
-                assert!(batch.posts.iter().all(|post| post.author.id.id == ANN && post.author.handle == handle), "{name}");
+                assert!(
+                    batch.posts.iter().all(|post| post.author.id.id == ANN && post.author.handle == handle),
+                    "{name}"
+                );
             }
         }
     }
@@ -202,7 +207,11 @@ async fn what_goes_wrong_while_reading_says_when_to_come_back() {
         ("nothing whole", Fault::LostRequest, "no answer"),
         ("nothing at all", Fault::Hangs, "no answer"),
         ("no credits", Fault::No(402, json!({"title": "CreditsDepleted"})), "buy credits"),
-        ("the cap", Fault::No(429, json!({"type": "https://api.x.com/2/problems/usage-capped"})), "buy credits"),
+        (
+            "the cap",
+            Fault::No(429, json!({"type": "https://api.x.com/2/problems/usage-capped"})),
+            "buy credits",
+        ),
         ("suspended", Fault::No(403, json!({"detail": "Your account is suspended."})), "suspended"),
     ];
     for (name, fault, want) in rows {
@@ -213,7 +222,9 @@ async fn what_goes_wrong_while_reading_says_when_to_come_back() {
         let failure = fake.connector.fetch(Some(&cursor)).await.unwrap_err();
         let said = failure.to_string();
         match (&failure, want) {
-            (Failure::Later { after }, "95 to 100") => assert!((90..=101).contains(&after.as_secs()), "{name}: {said}"),
+            (Failure::Later { after }, "95 to 100") => {
+                assert!((90..=101).contains(&after.as_secs()), "{name}: {said}")
+            }
             _ => assert!(said.contains(want), "{name}: {said}"),
         }
         assert!(!said.contains("@ann") && !said.contains("secret"), "{name} quotes X: {said}");
@@ -246,7 +257,10 @@ async fn a_clock_that_is_an_hour_wrong_is_no_trouble() {
         let end = Timestamp::now().as_second() + hours * 3_600 + 50;
         fake.x.spoil(TWEETS, Fault::RateLimit(Some(end)));
         let failure = fake.connector.send(&reply("Joyce.", question)).await.unwrap_err();
-        assert!(matches!(failure, Failure::Later { after } if (45..=51).contains(&after.as_secs())), "{hours}: {failure:?}");
+        assert!(
+            matches!(failure, Failure::Later { after } if (45..=51).contains(&after.as_secs())),
+            "{hours}: {failure:?}"
+        );
         // A lost answer is found although the times of posts are by X's clock.
         fake.x.spoil(TWEETS, Fault::LostAnswer);
         assert!(matches!(fake.connector.send(&reply("Joyce.", question)).await, Err(Failure::Unsure(_))));
@@ -319,7 +333,10 @@ async fn a_lost_renewal_needs_a_person_and_says_so() {
     fake.x.spoil("POST /2/oauth2/token", Fault::LostAnswer);
     assert!(matches!(fake.connector.connect().await, Err(Failure::Transient(_))));
     let failure = fake.connector.connect().await.unwrap_err();
-    assert!(matches!(failure, Failure::AccountDead(why) if why.contains("stumper network login x")), "{failure:?}");
+    assert!(
+        matches!(failure, Failure::AccountDead(why) if why.contains("stumper network login x")),
+        "{failure:?}"
+    );
     // The running desk takes up the new log-in by itself.
     log_in(&fake).await.unwrap();
     fake.connector.connect().await.unwrap();
@@ -335,9 +352,11 @@ async fn a_session_that_cannot_be_kept_is_not_used() {
     let verifier = "v".repeat(64);
     fake.x.lock().codes.insert("code".to_owned(), challenge_of(&verifier));
     let file = std::path::Path::new("/dev/null/x-session.json");
-    let logged_in = x::log_in(&client(), &fake.x.address, &app(), file, "code", "http://127.0.0.1:1/", &verifier).await;
+    let logged_in =
+        x::log_in(&client(), &fake.x.address, &app(), file, "code", "http://127.0.0.1:1/", &verifier).await;
     assert!(matches!(logged_in, Err(Failure::AccountDead(_))));
-    let wrong = x::log_in(&client(), &fake.x.address, &app(), file, "guess", "http://127.0.0.1:1/", &verifier).await;
+    let wrong =
+        x::log_in(&client(), &fake.x.address, &app(), file, "guess", "http://127.0.0.1:1/", &verifier).await;
     assert!(wrong.unwrap_err().to_string().contains("does not take the code"));
 }
 
@@ -357,7 +376,10 @@ async fn a_reply_is_posted_and_deleted() {
     fake.connector.send(&deletion(&place.post.id)).await.unwrap();
     fake.x.message(ANN, "hello");
     let place = fake.connector.send(&message("Welcome.")).await.unwrap();
-    assert!(place.post.id.starts_with("dm:") && place.root.id == "dm:11-22", "a message has its conversation");
+    assert!(
+        place.post.id.starts_with("dm:") && place.root.id == "dm:11-22",
+        "a message has its conversation"
+    );
     assert_eq!(fake.x.messages_to(ANN), ["Welcome."]);
     fake.connector.send(&deletion(&place.post.id)).await.unwrap();
     assert_eq!(fake.x.messages_to(ANN).len(), 0);
@@ -381,11 +403,21 @@ async fn what_nobody_called_for_is_not_even_tried() {
 
 #[tokio::test]
 async fn each_no_of_x_is_what_it_is() {
-    let no = |status, detail: &str| Fault::No(status, json!({"title": "Forbidden", "type": "about:blank", "detail": detail}));
+    let no = |status, detail: &str| {
+        Fault::No(status, json!({"title": "Forbidden", "type": "about:blank", "detail": detail}))
+    };
     let rows = [
-        ("not called", no(403, "You can only reply to or quote posts where you are mentioned."), Failure::Refused(Refusal::Rejected)),
+        (
+            "not called",
+            no(403, "You can only reply to or quote posts where you are mentioned."),
+            Failure::Refused(Refusal::Rejected),
+        ),
         ("few may reply", no(403, "The author limits who can reply."), Failure::Refused(Refusal::Rejected)),
-        ("deleted", no(400, "The Tweet you attempted to reply to has been deleted or not visible to you."), Failure::Refused(Refusal::Unreachable)),
+        (
+            "deleted",
+            no(400, "The Tweet you attempted to reply to has been deleted or not visible to you."),
+            Failure::Refused(Refusal::Unreachable),
+        ),
         ("too long", no(400, "Your Tweet text is too long."), Failure::Refused(Refusal::Rejected)),
         ("no credits", no(402, "x"), Failure::AccountDead("buy credits")),
         ("the spend cap", no(403, "Spend cap reached"), Failure::AccountDead("buy credits")),
@@ -405,7 +437,9 @@ async fn each_no_of_x_is_what_it_is() {
         fake.x.spoil(TWEETS, fault);
         let got = fake.connector.send(&reply("Joyce.", question)).await.unwrap_err();
         match (&want, &got) {
-            (Failure::AccountDead(part), Failure::AccountDead(why)) => assert!(why.contains(part), "{name}: {why}"),
+            (Failure::AccountDead(part), Failure::AccountDead(why)) => {
+                assert!(why.contains(part), "{name}: {why}")
+            }
             (Failure::Transient(_), Failure::Transient(_)) | (Failure::Unsure(_), Failure::Unsure(_)) => {}
             _ => assert_eq!(got, want, "{name}"),
         }
@@ -438,7 +472,10 @@ async fn a_letter_whose_answer_was_lost_is_found_however_x_shows_it() {
     assert_eq!(fake.connector.look(&reply("Another", question)).await.unwrap(), None, "another text");
     fake.x.message(ANN, "hello");
     fake.x.spoil("POST /2/dm_conversations", Fault::HangsAfter);
-    assert!(matches!(fake.connector.send(&message("See <https://lib.example>")).await, Err(Failure::Unsure(_))));
+    assert!(matches!(
+        fake.connector.send(&message("See <https://lib.example>")).await,
+        Err(Failure::Unsure(_))
+    ));
     assert!(fake.connector.look(&message("See <https://lib.example>")).await.unwrap().is_some());
     assert_eq!(fake.connector.look(&message("See")).await.unwrap(), None);
 }
@@ -473,7 +510,11 @@ async fn the_desk_stops_before_the_budget_is_passed() {
     let mut sent = 0;
     let mut last = None;
     for (number, question) in questions.iter().enumerate() {
-        match fake.connector.send(&outgoing(number, &format!("Answer {number}"), Visibility::Public, Some(*question))).await {
+        match fake
+            .connector
+            .send(&outgoing(number, &format!("Answer {number}"), Visibility::Public, Some(*question)))
+            .await
+        {
             Ok(_) => sent += 1,
             Err(failure) => last = Some(failure),
         }
@@ -484,7 +525,11 @@ async fn the_desk_stops_before_the_budget_is_passed() {
     // Nor is it passed by a new process.
     let before = fake.x.lock().requests.len();
     let connector = Connector::new(
-        { let mut settings = fake.x.settings(fake.folder.path()); settings.prices.monthly = x::DOLLAR; settings },
+        {
+            let mut settings = fake.x.settings(fake.folder.path());
+            settings.prices.monthly = x::DOLLAR;
+            settings
+        },
         client(),
     );
     assert!(connector.send(&reply("See https://lib.example", questions[0])).await.is_err());

@@ -224,8 +224,10 @@ mod tests {
     fn page(ids: &[u64]) -> Page {
         let items: Vec<Value> = ids
             .iter()
-            .map(|id| json!({"id": id.to_string(), "text": "@libbot why?", "author_id": "22", "entities": {
-                "mentions": [{"start": 0, "end": 7, "username": "libbot", "id": "11"}]}}))
+            .map(|id| {
+                json!({"id": id.to_string(), "text": "@libbot why?", "author_id": "22", "entities": {
+                "mentions": [{"start": 0, "end": 7, "username": "libbot", "id": "11"}]}})
+            })
             .collect();
         let desk = Account { id: AccountId::new(Network::X, "11"), handle: "libbot".to_owned(), bot: true };
         reading::mentions(&json!({"data": items}), &desk, NOW.parse().unwrap())
@@ -298,7 +300,8 @@ mod tests {
         assert!(memory.take_messages(messages(&[message(id(1), "22")])));
         let batch = memory.hand_out();
         let own = format!("dm:{}", id(3));
-        let replied: Vec<_> = batch.posts.iter().map(|post| post.in_reply_to.as_ref().unwrap().id.clone()).collect();
+        let replied: Vec<_> =
+            batch.posts.iter().map(|post| post.in_reply_to.as_ref().unwrap().id.clone()).collect();
         // The desk's newer message came after it. Only the newest before is looked at.
         assert_eq!(replied, [own]);
     }
