@@ -31,7 +31,8 @@ pub mod x;
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
-    X(x::Connector),
+    /// Boxed, because it is much larger than the others.
+    X(Box<x::Connector>),
 }
 
 impl Connector {

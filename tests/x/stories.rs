@@ -67,7 +67,7 @@ impl Desk {
         let (subjects, _) = Subjects::compile(&rules);
         let engine = Arc::new(Engine::new(store, subjects, Settings::default()));
         let connector = x::Connector::new(self.x.settings(self.folder.path()), http::client().unwrap());
-        let mut connectors = vec![Arc::new(Connector::X(connector))];
+        let mut connectors = vec![Arc::new(Connector::X(Box::new(connector)))];
         if let Some(sandbox) = &self.sandbox {
             connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
         }

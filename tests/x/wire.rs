@@ -294,7 +294,14 @@ async fn log_in(fake: &Fake) -> Result<(), Failure> {
     fake.x.lock().codes.insert("code".to_owned(), challenge_of(&verifier));
     let session = fake.folder.path().join("x-session.json");
     let redirect = "http://127.0.0.1:7366/";
-    x::log_in(&client(), &fake.x.address, &app(), &session, "code", redirect, &verifier).await
+    x::log_in(
+        &client(),
+        &fake.x.address,
+        &app(),
+        &session,
+        x::Allowed { code: "code", redirect, verifier: &verifier },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -352,11 +359,10 @@ async fn a_session_that_cannot_be_kept_is_not_used() {
     let verifier = "v".repeat(64);
     fake.x.lock().codes.insert("code".to_owned(), challenge_of(&verifier));
     let file = std::path::Path::new("/dev/null/x-session.json");
-    let logged_in =
-        x::log_in(&client(), &fake.x.address, &app(), file, "code", "http://127.0.0.1:1/", &verifier).await;
+    let allowed = |code| x::Allowed { code, redirect: "http://127.0.0.1:1/", verifier: &verifier };
+    let logged_in = x::log_in(&client(), &fake.x.address, &app(), file, allowed("code")).await;
     assert!(matches!(logged_in, Err(Failure::AccountDead(_))));
-    let wrong =
-        x::log_in(&client(), &fake.x.address, &app(), file, "guess", "http://127.0.0.1:1/", &verifier).await;
+    let wrong = x::log_in(&client(), &fake.x.address, &app(), file, allowed("guess")).await;
     assert!(wrong.unwrap_err().to_string().contains("does not take the code"));
 }
 
