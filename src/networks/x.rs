@@ -25,6 +25,7 @@ mod settings;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,6 +60,8 @@ pub struct Connector {
     http: reqwest::Client,
     sessions: Sessions,
     budget: Budget,
+    /// The desk's account, once X has said which it is.
+    account: std::sync::Mutex<Option<Account>>,
     /// Boxed, because a connector is a variant beside much smaller ones.
     memory: Box<Mutex<Memory>>,
     /// Which way of asking X understands: an index into [`Connector::ways`].
@@ -85,6 +88,7 @@ impl Connector {
             http,
             sessions: Sessions::default(),
             budget,
+            account: std::sync::Mutex::default(),
             memory: Box::default(),
             way: AtomicUsize::new(0),
             clock_ahead_s: AtomicI64::new(0),
@@ -111,7 +115,7 @@ impl Connector {
             return Err(Failure::Transient("the answer is not one of X's API"));
         };
         let account = Account { id: AccountId::new(Network::X, id), handle: handle.to_owned(), bot: true };
-        self.memory.lock().await.set_desk(account.clone());
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(account.clone());
         Ok(account)
     }
 
@@ -204,7 +208,7 @@ impl Connector {
     // ---- Calls ----
 
     async fn desk(&self) -> Result<Account, Failure> {
-        let known = self.memory.lock().await.desk().cloned();
+        let known = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
             Some(desk) => Ok(desk),
             None => self.connect().await,

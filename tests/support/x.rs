@@ -181,7 +181,7 @@ impl X {
 
 impl Inner {
     fn now(&self) -> Timestamp {
-        Timestamp::now().checked_add(self.clock_off).unwrap()
+        stumper::clock::now().checked_add(self.clock_off).unwrap()
     }
 
     fn id(&mut self) -> u64 {
@@ -736,9 +736,9 @@ fn shortened(text: &str) -> (String, Vec<Value>) {
     let mut urls = Vec::new();
     let mut text = text.to_owned();
     while let Some(at) = text.find("http").filter(|_| urls.len() < 9) {
-        let Some(at) = text[at..].starts_with("https://t.co/").then_some(None).unwrap_or(Some(at)) else {
+        if text[at..].starts_with("https://t.co/") {
             break;
-        };
+        }
         let end =
             ["&gt;", "&lt;"].iter().filter_map(|sign| text[at..].find(sign)).min().unwrap_or(text.len() - at);
         let long: String =

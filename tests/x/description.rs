@@ -75,7 +75,7 @@ fn found() -> Option<(PathBuf, PathBuf)> {
     let description = published("openapi.json");
     let is_installed = folder.join(".ready").is_file();
     if !is_installed {
-        println!("skipped: Prism is not installed; run .ci/x-description/install.sh");
+        eprintln!("skipped: Prism is not installed; run .ci/x-description/install.sh");
     }
     let is_required = std::env::var("STUMPER_X_DESCRIPTION").is_ok_and(|value| value == "required");
     let found = description.filter(|_| is_installed).map(|description| (folder, description));

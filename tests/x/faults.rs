@@ -10,6 +10,7 @@
 //! **Invariant:** the part of the sender that decides about letters has its own tables of tests beside
 //! it; what stands for it here does the same in a clock of its own.
 
+use futures_util::StreamExt;
 use stumper::desk::Visibility;
 use stumper::networks::Failure;
 
@@ -18,6 +19,9 @@ use crate::wire::{ANN, Fake, outgoing};
 
 const RUNS: u64 = 200;
 const LETTERS: usize = 4;
+
+/// How many runs are made at the same time.
+const AT_ONCE: usize = 8;
 
 /// How often one letter is tried in one run.
 const TRIES_MAX: usize = 60;
@@ -133,8 +137,9 @@ async fn run(seed: u64, kind: Kind) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_appears_as_often_as_looking_first_allows_and_never_wider() {
     let runs = std::env::var("FAULT_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
-    for seed in 0..runs {
+    let runs = futures_util::stream::iter(0..runs).map(|seed| {
         let kind = Kind { shows_in_time: seed % 4 != 3, refuses_duplicates: seed % 2 == 0 };
-        run(seed, kind).await;
-    }
+        run(seed, kind)
+    });
+    runs.buffer_unordered(AT_ONCE).collect::<()>().await;
 }

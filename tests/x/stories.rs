@@ -207,7 +207,7 @@ async fn a_librarian_elsewhere_answers_a_patron_on_x() {
             language: None,
             key: None,
         };
-        sandbox.say(saying, jiff::Timestamp::now()).await.unwrap();
+        sandbox.say(saying, stumper::clock::now()).await.unwrap();
     };
     let told = |part: &'static str| {
         let sandbox = sandbox.clone();

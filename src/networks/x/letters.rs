@@ -83,6 +83,8 @@ impl Connector {
         }
     }
 
+    // Looking is a part of sending, so that it is paid from what is kept for letters as well.
+
     /// The desk's own reply to the same post with the same text, made since the letter was.
     pub(super) async fn look_for_reply(
         &self,
@@ -97,24 +99,32 @@ impl Connector {
         for _ in 0..LOOK_PAGES_MAX {
             let path = format!("/2/users/{}/tweets", desk.id.id);
             let answer = self
-                .page(PAGE_MAX, PAGE_MIN, self.budget.prices().read_post, |way, count| {
-                    let count = count.to_string();
-                    let (name, fields, expansions) = match way.names {
-                        FieldNames::Post => {
-                            ("post.fields", "created_at,entities,id,note_post,text", "referenced_posts")
+                .page(
+                    Spending::Writing,
+                    (PAGE_MAX, PAGE_MIN),
+                    self.budget.prices().read_post,
+                    |way, count| {
+                        let count = count.to_string();
+                        let (name, fields, expansions) = match way.names {
+                            FieldNames::Post => {
+                                ("post.fields", "created_at,entities,id,note_post,text", "referenced_posts")
+                            }
+                            FieldNames::Tweet => {
+                                ("tweet.fields", "created_at,entities,note_tweet,referenced_tweets", "")
+                            }
+                        };
+                        let mut query = vec![
+                            ("max_results", count.as_str()),
+                            ("since_id", since.as_str()),
+                            (name, fields),
+                        ];
+                        query.extend(token.as_deref().map(|token| ("pagination_token", token)));
+                        if way.expansions && !expansions.is_empty() {
+                            query.push(("expansions", expansions));
                         }
-                        FieldNames::Tweet => {
-                            ("tweet.fields", "created_at,entities,note_tweet,referenced_tweets", "")
-                        }
-                    };
-                    let mut query =
-                        vec![("max_results", count.as_str()), ("since_id", since.as_str()), (name, fields)];
-                    query.extend(token.as_deref().map(|token| ("pagination_token", token)));
-                    if way.expansions && !expansions.is_empty() {
-                        query.push(("expansions", expansions));
-                    }
-                    Call::get(path.clone(), &query)
-                })
+                        Call::get(path.clone(), &query)
+                    },
+                )
                 .await?;
             let posts = answer.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let found = posts.iter().find(|post| is_reply_to(post, &to.post.id) && says(post, &wanted));
@@ -142,22 +152,27 @@ impl Connector {
         }
         let path = format!("/2/dm_conversations/with/{to}/dm_events");
         let answer = self
-            .page(MESSAGES_PAGE * 2, 1, self.budget.prices().read_message, |way, count| {
-                let count = count.to_string();
-                let mut query = vec![("max_results", count.as_str()), ("event_types", "MessageCreate")];
-                match way.names {
-                    FieldNames::Post => {
-                        query.push(("dm_event.fields", "created_at,dm_conversation_id,entities,id,text"))
+            .page(
+                Spending::Writing,
+                (MESSAGES_PAGE * 2, 1),
+                self.budget.prices().read_message,
+                |way, count| {
+                    let count = count.to_string();
+                    let mut query = vec![("max_results", count.as_str()), ("event_types", "MessageCreate")];
+                    match way.names {
+                        FieldNames::Post => {
+                            query.push(("dm_event.fields", "created_at,dm_conversation_id,entities,id,text"))
+                        }
+                        FieldNames::Tweet => {
+                            query.push(("dm_event.fields", "created_at,dm_conversation_id,sender_id,text"))
+                        }
                     }
-                    FieldNames::Tweet => {
-                        query.push(("dm_event.fields", "created_at,dm_conversation_id,sender_id,text"))
+                    if way.expansions && way.names == FieldNames::Post {
+                        query.push(("expansions", "sender_id"));
                     }
-                }
-                if way.expansions && way.names == FieldNames::Post {
-                    query.push(("expansions", "sender_id"));
-                }
-                Call::get(path.clone(), &query)
-            })
+                    Call::get(path.clone(), &query)
+                },
+            )
             .await?;
         let since = self.looked_for_since(outgoing.letter.made_at);
         let wanted = comparable(text, None);

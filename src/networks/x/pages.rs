@@ -82,7 +82,8 @@ impl Connector {
         Ok(())
     }
 
-    /// The ways of asking, the usual one first.
+    /// The ways of asking, the usual one first. Without expansions, only the older names tell who wrote a
+    /// post.
     pub(super) fn ways(&self) -> [Way; 4] {
         let usual = self.settings.field_names;
         let other = match usual {
@@ -90,7 +91,7 @@ impl Connector {
             FieldNames::Tweet => FieldNames::Post,
         };
         let way = |names, expansions| Way { names, expansions };
-        [way(usual, true), way(other, true), way(usual, false), way(other, false)]
+        [way(usual, true), way(other, true), way(FieldNames::Tweet, false), way(FieldNames::Post, false)]
     }
 
     pub(super) async fn page_of_mentions(
@@ -102,7 +103,7 @@ impl Connector {
     ) -> Result<Page, Failure> {
         let path = format!("/2/users/{}/mentions", desk.id.id);
         let since = since.map(|since| since.to_string());
-        self.page(count, PAGE_MIN, self.budget.prices().read_post, |way, count| {
+        self.page(Spending::Reading, (count, PAGE_MIN), self.budget.prices().read_post, |way, count| {
             let mut query = vec![("max_results", count.to_string())];
             query.extend(since.clone().map(|since| ("since_id", since)));
             query.extend(token.map(|token| ("pagination_token", token.to_owned())));
@@ -143,7 +144,7 @@ impl Connector {
         token: Option<&str>,
         count: u64,
     ) -> Result<Page, Failure> {
-        self.page(count, 1, self.budget.prices().read_message, |way, count| {
+        self.page(Spending::Reading, (count, 1), self.budget.prices().read_message, |way, count| {
             let mut query =
                 vec![("max_results", count.to_string()), ("event_types", "MessageCreate".to_owned())];
             query.extend(token.map(|token| ("pagination_token", token.to_owned())));
@@ -168,18 +169,20 @@ impl Connector {
         read(answer, self.x_now())
     }
 
-    /// One page, asked for in whatever way X understands, and as long as the budget allows.
+    /// One page, asked for in whatever way X understands, and as long as the budget allows: `counts` says
+    /// how many items it is to hold, and at least.
     pub(super) async fn page(
         &self,
-        count: u64,
-        count_min: u64,
+        on: Spending,
+        counts: (u64, u64),
         price: MicroDollars,
         call: impl Fn(Way, u64) -> Call,
     ) -> Result<Value, Failure> {
+        let (count, count_min) = counts;
         let prices = *self.budget.prices();
         // With each post may come its author and the post it refers to.
         let each = (price + prices.read_user + prices.read_post).max(1);
-        let affordable = self.budget.left(Spending::Reading, clock::now()) / each;
+        let affordable = self.budget.left(on, clock::now()) / each;
         if affordable < count_min {
             return Err(budget::USED_UP);
         }
@@ -191,7 +194,7 @@ impl Connector {
             let at = (first + turn) % ways.len();
             let Some(way) = ways.get(at) else { break };
             let cost = |answer: &Value| self.cost_of_page(answer, price);
-            match self.paid(count.saturating_mul(each), Spending::Reading, &call(*way, count), cost).await {
+            match self.paid(count.saturating_mul(each), on, &call(*way, count), cost).await {
                 Ok(answer) => {
                     self.way.store(at, Ordering::Relaxed);
                     return Ok(answer);
