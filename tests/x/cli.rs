@@ -97,7 +97,7 @@ async fn a_coordinator_logs_in_with_a_browser() {
     let (process, out, address) = desk.begin();
     let back = desk.allows(&address);
     // A browser also asks for an icon.
-    let browser = reqwest::Client::builder().no_proxy().build().unwrap();
+    let browser = stumper::networks::http::client().unwrap();
     let icon = browser.get(format!("{}favicon.ico", desk.redirect)).send().await.unwrap();
     assert_eq!(icon.status(), 404);
     let page = browser.get(back).send().await.unwrap().text().await.unwrap();

@@ -62,7 +62,7 @@ fn fault(numbers: &mut Numbers) -> Option<Fault> {
 
 async fn run(seed: u64, kind: Kind) {
     let mut numbers = Numbers(seed);
-    let fake = Fake::new().await;
+    let fake = Fake::patient().await;
     fake.x.lock().allow_duplicates = !kind.refuses_duplicates;
     fake.x.message(ANN, "hello");
     for number in 0..LETTERS {

@@ -34,6 +34,13 @@ impl Fake {
         Fake::with(|_| {}).await
     }
 
+    /// One whose connector waits for every answer: what arrives late arrives before anybody looks.
+    pub(crate) async fn patient() -> Fake {
+        let fake = Fake::new().await;
+        let connector = Connector::new(fake.x.settings(fake.folder.path()), http::client().unwrap());
+        Fake { connector, ..fake }
+    }
+
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Fake {
         let x = X::start().await;
         x.person(ANN, "ann");
@@ -69,7 +76,7 @@ impl Fake {
 /// A client that gives up soon: some requests here hang.
 pub(crate) fn client() -> reqwest::Client {
     let _ = http::client().unwrap();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(400)).build().unwrap()
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap()
 }
 
 fn account(id: &str) -> Account {
