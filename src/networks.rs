@@ -38,7 +38,8 @@ const LANGUAGE_BYTES_MAX: usize = 35;
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
-    X(x::Connector),
+    /// Boxed, because it is much larger than the others.
+    X(Box<x::Connector>),
     /// Boxed, because it knows more about its server than the others do.
     Mastodon(Box<mastodon::Connector>),
 }

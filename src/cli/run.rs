@@ -189,7 +189,7 @@ pub(super) fn x(config: &Config, path: &Path) -> Result<Option<Connector>, Probl
     let Some(settings) = x_settings(config, path)? else { return Ok(None) };
     reach::make_folder(&config.data)?;
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
-    Ok(Some(Connector::X(networks::x::Connector::new(settings, http))))
+    Ok(Some(Connector::X(Box::new(networks::x::Connector::new(settings, http)))))
 }
 
 /// What the connector to X must know, with its secrets.

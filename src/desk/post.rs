@@ -118,7 +118,7 @@ impl Network {
     }
 
     /// The heaviest text of a post of this visibility, where the network weighs texts
-    /// ([`weight`](crate::desk::weight)) and lets the desk write only one post. `None` where a long text
+    /// ([`weight`]) and lets the desk write only one post. `None` where a long text
     /// becomes several posts.
     pub fn weight_max(self, visibility: Visibility) -> Option<usize> {
         match self {

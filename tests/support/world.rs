@@ -589,7 +589,8 @@ impl World {
     /// What the desk says to a patron in its own words names nobody: who was asked is their own business
     /// until they answer.
     fn check_names(&self, posted: &Posted) {
-        let is_own_words = matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice);
+        let is_own_words =
+            matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Ending);
         let code = posted.letter.about.as_ref().filter(|_| is_own_words);
         let Some(question) = code.and_then(|code| self.engine.store().question(code).unwrap()) else {
             return;

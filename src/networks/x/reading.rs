@@ -346,7 +346,7 @@ mod tests {
     fn read_post(item: Value) -> Post {
         match read(item) {
             Content::Post(post) => *post,
-            other => panic!("{other:?}"),
+            other @ (Content::Own { .. } | Content::Nothing | Content::Unreadable) => panic!("{other:?}"),
         }
     }
 
