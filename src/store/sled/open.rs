@@ -11,13 +11,14 @@ use sled::{Config, Db, Mode, Tree};
 
 use crate::desk::{Person, Roster};
 use crate::store::OpenError;
-use crate::store::sled::codec::{self, Kind, encode};
+use crate::store::sled::codec::{self, Kind};
 use crate::store::sled::keys;
 use crate::store::sled::layers::Layers;
 use crate::store::sled::prepare::PERSON;
 
-/// The format of keys and rows that this version writes.
-const FORMAT: u64 = 1;
+/// The format of keys and rows that this version writes. Format 1 had no compressed rows; its rows are
+/// read as they are, and are compressed when they are written the next time.
+const FORMAT: u64 = 2;
 const FORMAT_KIND: Kind = Kind::new("format", "the format");
 
 /// How much of the database sled keeps in memory, at most. It grows to this with use.
@@ -179,15 +180,17 @@ fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
         return Err(OpenError::NotADatabase { dir: dir.to_owned() });
     }
     let tree = db.open_tree(TREE).map_err(|error| damaged(error.to_string()))?;
-    match tree.get(keys::FORMAT_KEY).map_err(|error| damaged(error.to_string()))? {
-        Some(row) => check_format(dir, &row)?,
+    let found = match tree.get(keys::FORMAT_KEY).map_err(|error| damaged(error.to_string()))? {
+        Some(row) => checked_format(dir, &row)?,
         // Also after a kill between the making of the tree and of this row.
-        None if tree.is_empty() => {
-            let format = encode(FORMAT_KIND, &FORMAT).map_err(|error| damaged(error.to_string()))?;
-            tree.insert(keys::FORMAT_KEY, format.main).map_err(|error| damaged(error.to_string()))?;
-            tree.flush().map_err(|error| damaged(error.to_string()))?;
-        }
+        None if tree.is_empty() => 0,
         None => return Err(OpenError::NotADatabase { dir: dir.to_owned() }),
+    };
+    if found < FORMAT {
+        // In JSON, which earlier versions can read.
+        let format = codec::plain(FORMAT_KIND, &FORMAT).map_err(|error| damaged(error.to_string()))?;
+        tree.insert(keys::FORMAT_KEY, format).map_err(|error| damaged(error.to_string()))?;
+        tree.flush().map_err(|error| damaged(error.to_string()))?;
     }
     match tree.contains_key(keys::IMPORTING_KEY) {
         Ok(false) => Ok(tree),
@@ -196,13 +199,13 @@ fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
     }
 }
 
-fn check_format(dir: &Path, row: &[u8]) -> Result<(), OpenError> {
+fn checked_format(dir: &Path, row: &[u8]) -> Result<u64, OpenError> {
     let found: u64 = codec::decode(FORMAT_KIND, row)
         .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
     if found > FORMAT {
         return Err(OpenError::NewerFormat { dir: dir.to_owned(), found, known: FORMAT });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Makes files and their names durable, which sled does not do for those it creates.
