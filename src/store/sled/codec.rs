@@ -56,6 +56,8 @@ pub(super) struct Encoded {
     /// The row itself, or how many pieces it has.
     pub(super) main: IVec,
     pub(super) pieces: Vec<IVec>,
+    /// How long it is as JSON.
+    pub(super) json_bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -78,18 +80,25 @@ struct Cut {
     pieces: usize,
 }
 
-/// Writes a row down.
+/// Writes a row down, unless it is too large.
 pub(super) fn encode(kind: Kind, row: &impl Serialize) -> Result<Encoded, StoreError> {
+    let row = encode_any(kind, row)?;
+    rows::check_size(kind.row, row.json_bytes)?;
+    Ok(row)
+}
+
+/// Writes a row down, however large it is.
+pub(super) fn encode_any(kind: Kind, row: &impl Serialize) -> Result<Encoded, StoreError> {
     let json = plain(kind, row)?;
-    rows::check_size(kind.row, json.len())?;
-    let whole = if json.len() <= SHORT_BYTES { json } else { compress(&json) };
+    let json_bytes = json.len();
+    let whole = if json_bytes <= SHORT_BYTES { json } else { compress(&json) };
     if whole.len() <= PIECE_BYTES_MAX {
-        return Ok(Encoded { main: IVec::from(whole), pieces: Vec::new() });
+        return Ok(Encoded { main: IVec::from(whole), pieces: Vec::new(), json_bytes });
     }
     let pieces: Vec<IVec> = whole.chunks(PIECE_BYTES_MAX).map(IVec::from).collect();
     let cut = Cut { v: VERSION, pieces: pieces.len() };
     let main = serde_json::to_vec(&cut).map_err(|_| kind.unreadable("it cannot be written as JSON"))?;
-    Ok(Encoded { main: IVec::from(main), pieces })
+    Ok(Encoded { main: IVec::from(main), pieces, json_bytes })
 }
 
 /// Writes a row down as JSON.
@@ -106,7 +115,7 @@ pub(super) fn plain(kind: Kind, row: &impl Serialize) -> Result<Vec<u8>, StoreEr
 /// The byte that tells the version, the length of the JSON, the JSON in LZ4.
 fn compress(json: &[u8]) -> Vec<u8> {
     let mut whole = vec![0; BEFORE_LZ4 + block::get_maximum_output_size(json.len())];
-    let length = u32::try_from(json.len()).expect("the size was checked");
+    let length = u32::try_from(json.len()).unwrap_or(u32::MAX);
     let (before, lz4) = whole.split_at_mut(BEFORE_LZ4);
     before[0] = COMPRESSED;
     before[1..].copy_from_slice(&length.to_be_bytes());
@@ -118,12 +127,15 @@ fn compress(json: &[u8]) -> Vec<u8> {
 /// How many bytes stand before the LZ4 of a compressed row.
 const BEFORE_LZ4: usize = 5;
 
+/// One byte of LZ4 stands for so many bytes at most.
+const LZ4_RATIO_MAX: usize = 255;
+
 /// The JSON of a compressed row, or what is wrong with it.
 fn decompress(row: &[u8]) -> Result<Vec<u8>, &'static str> {
     let (before, lz4) = row.split_at_checked(BEFORE_LZ4).ok_or("it is cut short")?;
     let length = before.last_chunk().map_or(0, |length| u32::from_be_bytes(*length)) as usize;
-    if length > rows::ROW_BYTES_MAX {
-        return Err("it says that it is longer than any row");
+    if length > LZ4_RATIO_MAX * row.len() {
+        return Err("it says that it is longer than it can be");
     }
     block::decompress_with_dict(lz4, length, DICTIONARY).map_err(|_| "it cannot be decompressed")
 }
@@ -209,7 +221,7 @@ mod tests {
         let rows: [(&[u8], &str); 5] = [
             (&row[..3], "it is cut short"),
             (&row[..row.len() - 1], "it cannot be decompressed"),
-            (&too_long, "it says that it is longer than any row"),
+            (&too_long, "it says that it is longer than it can be"),
             (&[3, 0, 0], "it was written by a newer version"),
             (b"{\"v\":3,\"row\":{}}", "it was written by a newer version"),
         ];
