@@ -39,7 +39,7 @@ struct HistoryRow {
 /// Moves all rows into an empty tree.
 pub(super) fn move_rows(old: &Tree, new: &Tree) -> Result<(), StoreError> {
     let mut mover = Mover { new, chunk: Vec::new(), next_number: 1 };
-    each_row(old, &mut |row| mover.take(row))?;
+    each_row(old, |row| mover.take(row))?;
     mover.write()
 }
 
@@ -77,23 +77,23 @@ impl Mover<'_> {
 
 /// Gives every row to `take`, in the order of the archive.
 fn each_row(old: &Tree, take: &mut dyn FnMut(Row) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    each(old, QUESTION, b'q', &mut |question, _| take(Row::Question { question }))?;
-    each(old, PERSON, b'p', &mut |person, _| take(Row::Person { person }))?;
+    each(old, QUESTION, b'q', |question, _| take(Row::Question { question }))?;
+    each(old, PERSON, b'p', |person, _| take(Row::Person { person }))?;
     let layers = Layers::plain(old);
-    each(old, LETTER, b'l', &mut |row: LetterRow<Box<Letter>>, key| {
+    each(old, LETTER, b'l', |row: LetterRow<Box<Letter>>, key| {
         let LetterRow { turn, letter } = row;
         let delivery: Option<Delivery> = layers.row(DELIVERY, &[b"d", &key[1..]].concat())?;
         let delivery = delivery.unwrap_or_else(|| rows::first_delivery(&letter));
         take(Row::Letter { letter, turn, delivery })
     })?;
-    each(old, LINK, b'k', &mut |row: LinkRow<PostId, Link>, _| {
+    each(old, LINK, b'k', |row: LinkRow<PostId, Link>, _| {
         take(Row::Link { post: row.post, link: row.link })
     })?;
-    each(old, HISTORY, b'h', &mut |row: HistoryRow, _| {
+    each(old, HISTORY, b'h', |row: HistoryRow, _| {
         row.entries.into_iter().try_for_each(|entry| take(Row::Entry { entry }))
     })?;
-    each(old, SEEN, b's', &mut |row: SeenRow<InputId>, _| take(Row::Seen { input: row.input, at: row.at }))?;
-    each(old, CURSOR, keys::CURSOR, &mut |row: CursorRow<String>, _| {
+    each(old, SEEN, b's', |row: SeenRow<InputId>, _| take(Row::Seen { input: row.input, at: row.at }))?;
+    each(old, CURSOR, keys::CURSOR, |row: CursorRow<String>, _| {
         take(Row::Cursor { network: row.network, cursor: row.cursor })
     })
 }
@@ -103,7 +103,7 @@ fn each<T: DeserializeOwned>(
     old: &Tree,
     kind: Kind,
     first_byte: u8,
-    take: &mut dyn FnMut(T, &[u8]) -> Result<(), StoreError>,
+    mut take: impl FnMut(T, &[u8]) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let layers = Layers::plain(old);
     for found in old.scan_prefix([first_byte]) {
