@@ -39,7 +39,7 @@ struct HistoryRow {
 /// Moves all rows into an empty tree.
 pub(super) fn move_rows(old: &Tree, new: &Tree) -> Result<(), StoreError> {
     let mut mover = Mover { new, chunk: Vec::new(), next_number: 1 };
-    each_row(old, |row| mover.take(row))?;
+    each_row(old, &mut |row| mover.take(row))?;
     mover.write()
 }
 
