@@ -6,17 +6,43 @@
 //! **Invariant:** only whole words are compared. `art` is not found in "heart", and `art*` only at
 //! the beginning of a word.
 
+use std::cmp::Reverse;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use crate::subjects::format::List;
 use crate::subjects::language::detection::{Marks, marks_of};
 use crate::subjects::language::{Language, WordRules};
 use crate::subjects::learned::Learned;
 use crate::subjects::shapes::{self, Cutter};
+use crate::subjects::weights;
 
 /// The id of a term, over all languages.
 pub(super) type TermId = u32;
+
+/// A term where it ends in the trie, with all that the search tells of it, so that it need not be looked
+/// up elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) term: TermId,
+    /// Its subject's place in the list of subjects; of a learned term, which speaks for many, 0.
+    pub(super) subject: u16,
+    /// Of a learned term, [`List::Ignore`].
+    pub(super) list: List,
+}
+
+impl Ending {
+    pub(super) fn of_learned(term: TermId) -> Ending {
+        Ending { term, subject: 0, list: List::Ignore }
+    }
+
+    /// Which of the terms of one place comes first: the one that counts most, against before for.
+    fn rank(&self) -> impl Ord + use<> {
+        let weight = weights::of(self.list);
+        (Reverse(weight.unsigned_abs()), 0 < weight, self.term)
+    }
+}
 
 /// The id of a stem or of a `word*`, within one language: the place behind it as the first word of a
 /// term, whether or not a term begins so.
@@ -121,10 +147,10 @@ pub(super) struct Lexicon {
     /// From a place behind a word, by the word that follows, to the place behind that.
     steps: HashMap<(Node, Symbol), Way>,
     /// Where the terms that were added ended; sorted into `terms` by [`Lexicon::finish`].
-    added: Vec<(Node, TermId)>,
+    added: Vec<(Node, Ending)>,
     /// The way to each place.
     nodes: Vec<Way>,
-    terms: Vec<TermId>,
+    terms: Vec<Ending>,
 }
 
 /// A way to a place in the trie, with all that the search needs to know of the place.
@@ -225,7 +251,7 @@ impl Lexicon {
 
     /// Adds a term at a place that [`place`](Lexicon::place) gave. It is found after
     /// [`finish`](Lexicon::finish).
-    pub(super) fn add(&mut self, node: u32, term: TermId) {
+    pub(super) fn add(&mut self, node: u32, term: Ending) {
         self.added.push((node, term));
     }
 
@@ -239,7 +265,7 @@ impl Lexicon {
     pub(super) fn finish(&mut self) {
         self.placed = Symbols::default();
         let mut added = std::mem::take(&mut self.added);
-        added.sort_unstable();
+        added.sort_unstable_by_key(|(node, term)| (*node, term.rank()));
         for (before, _) in self.steps.keys() {
             let way = self.nodes.get_mut(*before as usize).expect("every step begins at a node");
             way.onward = *before;
@@ -247,7 +273,7 @@ impl Lexicon {
         for terms in added.chunk_by(|(node, _), (other, _)| node == other) {
             let begin = u32::try_from(self.terms.len() + 1).expect("limits on files and terms keep them few");
             self.terms.extend(terms.iter().map(|(_, term)| *term));
-            self.terms.last_mut().into_iter().for_each(|last| *last |= LAST);
+            self.terms.last_mut().into_iter().for_each(|last| last.term |= LAST);
             let node = terms.first().map_or(ROOT, |(node, _)| *node);
             let way = self.nodes.get_mut(node as usize).expect("every term ends at a node");
             way.terms = begin;
@@ -271,7 +297,7 @@ impl Lexicon {
         let near = key.and_then(|key| self.beginnings.get(key)).map(Vec::as_slice).unwrap_or_default();
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
         let beginnings: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
-        let is_learned = || self.terms_of(way).any(|id| Learned::row_of(id).is_some());
+        let is_learned = || self.terms_of(way).any(|ending| Learned::row_of(ending.term).is_some());
         let shapes =
             if self.shapes.is_empty() || is_learned() { Box::default() } else { self.shapes_of(base) };
         let mut known = Known {
@@ -298,9 +324,10 @@ impl Lexicon {
         found.into()
     }
 
-    /// Calls `found` with every term that begins at the first of `words`, and the number of its words.
+    /// Calls `found` with every term that begins at the first of `words`, and the number of its words:
+    /// the longest first, where no `word*` is met.
     #[inline]
-    pub(super) fn terms_at(&self, words: &[Known], lists: &[Lists], found: &mut impl FnMut(TermId, usize)) {
+    pub(super) fn terms_at(&self, words: &[Known], lists: &[Lists], found: &mut impl FnMut(Ending, usize)) {
         let Some((first, rest)) = words.split_first() else { return };
         self.from(first.way(), 1, rest, lists, found);
         for symbol in first.beginnings(lists) {
@@ -309,13 +336,13 @@ impl Lexicon {
     }
 
     /// Calls `found` with every phrase that, written as one word, is this hashtag.
-    pub(super) fn terms_of_joined(&self, tag: &str, found: &mut impl FnMut(TermId)) {
+    pub(super) fn terms_of_joined(&self, tag: &str, found: &mut impl FnMut(Ending)) {
         if tag.len() <= JOINED_BYTES_MAX {
             self.joined_from(ROOT, 0, tag, found);
         }
     }
 
-    fn joined_from(&self, node: Node, words: usize, rest: &str, found: &mut impl FnMut(TermId)) {
+    fn joined_from(&self, node: Node, words: usize, rest: &str, found: &mut impl FnMut(Ending)) {
         if words == PHRASE_WORDS_MAX {
             return;
         }
@@ -343,23 +370,29 @@ impl Lexicon {
         mut count: usize,
         mut rest: &[Known],
         lists: &[Lists],
-        found: &mut impl FnMut(TermId, usize),
+        found: &mut impl FnMut(Ending, usize),
     ) {
+        let mut ways = [(0, 0); PHRASE_WORDS_MAX];
+        let mut free = ways.iter_mut();
         loop {
-            for term in self.terms_of(way) {
-                found(term, count);
+            if way.terms != 0 {
+                free.next().into_iter().for_each(|free| *free = (way.terms, count));
             }
-            let Some((next, behind)) = rest.split_first() else { return };
-            if count == PHRASE_WORDS_MAX || next.is_nothing() || way.onward == ROOT {
-                return;
+            let Some((next, behind)) = rest.split_first() else { break };
+            if count == PHRASE_WORDS_MAX || way.onward == ROOT || next.is_nothing() {
+                break;
             }
             for symbol in next.beginnings(lists) {
                 if let Some(way) = self.steps.get(&(way.onward, *symbol)) {
                     self.branch(*way, count + 1, behind, lists, found);
                 }
             }
-            let Some(step) = self.steps.get(&(way.onward, next.stem)) else { return };
+            let Some(step) = self.steps.get(&(way.onward, next.stem)) else { break };
             (way, rest, count) = (*step, behind, count + 1);
+        }
+        let used = PHRASE_WORDS_MAX - free.len();
+        for (terms, count) in ways.iter().take(used).rev() {
+            self.terms_in(*terms).for_each(|ending| found(ending, *count));
         }
     }
 
@@ -371,9 +404,9 @@ impl Lexicon {
         count: usize,
         rest: &[Known],
         lists: &[Lists],
-        found: &mut dyn FnMut(TermId, usize),
+        found: &mut dyn FnMut(Ending, usize),
     ) {
-        self.from(way, count, rest, lists, &mut |term, words| found(term, words));
+        self.from(way, count, rest, lists, &mut |ending, words| found(ending, words));
     }
 
     /// The way to a symbol's own place.
@@ -381,14 +414,19 @@ impl Lexicon {
         self.nodes.get(symbol as usize).copied().unwrap_or_default()
     }
 
-    fn terms_of(&self, way: Way) -> impl Iterator<Item = TermId> {
-        let begin = way.terms.checked_sub(1).and_then(|begin| self.terms.get(begin as usize..));
+    fn terms_of(&self, way: Way) -> impl Iterator<Item = Ending> {
+        self.terms_in(way.terms)
+    }
+
+    /// The terms of a list, given as in [`Way`].
+    fn terms_in(&self, list: u32) -> impl Iterator<Item = Ending> {
+        let begin = list.checked_sub(1).and_then(|begin| self.terms.get(begin as usize..));
         let mut rest = begin.unwrap_or_default().iter();
         let mut is_last = false;
         std::iter::from_fn(move || {
-            let term = if is_last { None } else { rest.next() };
-            is_last = term.is_some_and(|term| term & LAST != 0);
-            term.map(|term| term & !LAST)
+            let ending = if is_last { None } else { rest.next() };
+            is_last = ending.is_some_and(|ending| ending.term & LAST != 0);
+            ending.map(|ending| Ending { term: ending.term & !LAST, ..*ending })
         })
     }
 
