@@ -22,7 +22,7 @@ use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::learned::{Learned, Weight};
-use crate::subjects::lexicon::{Ending, Known, Lexicon, Lists, TermId};
+use crate::subjects::lexicon::{Ending, Known, Lexicon, Lists, TermId, Way};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
@@ -48,6 +48,7 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
+    pairs: Vec<Way>,
     glance: Glance,
     hits: Vec<Hit>,
     learned: Vec<LearnedHit>,
@@ -142,6 +143,7 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
+            pairs: Vec::new(),
             glance: Glance::default(),
             hits: Vec::new(),
             learned: Vec::new(),
@@ -279,24 +281,31 @@ impl<'s> Reader<'s> {
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
+        self.pairs.clear();
         let mut glance = Glance::default();
+        let mut before = Known::default();
+        // All words and pairs are looked up before anything is done with them: the processor then need
+        // not wait for one to begin with the next.
         for word in words {
             let key = self.words.key(word);
             let known = memo.known(lexicon, key, || self.words.folded(word));
             glance.at(known.marks, word.end - word.start);
             self.known.push(known);
+            self.pairs.push(lexicon.pair(before, known));
+            before = known;
         }
+        self.pairs.push(Way::default());
         self.glance = glance;
         let (hits, learned) = (&mut self.hits, &mut self.learned);
         let mut found = |ending: Ending, start, end| match Learned::row_of(ending.term) {
             Some(row) => learned.push(LearnedHit { row, start: offset(start), end: offset(end) }),
             None => hits.push(hit(ending, start, end)),
         };
-        for (first, word) in words.iter().enumerate() {
+        for ((first, word), pair) in words.iter().enumerate().zip(self.pairs.iter().skip(1)) {
             let from_here = self.known.get(first..).unwrap_or_default();
             let Some(known) = from_here.first() else { continue };
             if known.may_begin() {
-                lexicon.terms_at(from_here, &memo.lists, &mut |ending, count| {
+                lexicon.terms_at(from_here, *pair, &memo.lists, &mut |ending, count| {
                     let last = words.get(first + count - 1).unwrap_or(word);
                     found(ending, word.start, last.end);
                 });
@@ -310,7 +319,7 @@ impl<'s> Reader<'s> {
             let mut found = |ending| found(ending, tag.start, tag.end);
             if !tag.is_one_word {
                 let known = [lexicon.look_up(name, &mut memo.lists)];
-                lexicon.terms_at(&known, &memo.lists, &mut |ending, _| found(ending));
+                lexicon.terms_at(&known, Way::default(), &memo.lists, &mut |ending, _| found(ending));
             }
             lexicon.terms_of_joined(name, &mut found);
         }
@@ -482,14 +491,24 @@ impl Memo {
         }
     }
 
+    #[inline]
     fn known<'w>(&mut self, lexicon: &Lexicon, key: Option<Key>, word: impl FnOnce() -> &'w str) -> Known {
+        match key.and_then(|key| self.short.get(&key)) {
+            Some(known) => *known,
+            None => self.meet(lexicon, key, word()),
+        }
+    }
+
+    /// A word that is long, or not known yet.
+    #[cold]
+    fn meet(&mut self, lexicon: &Lexicon, key: Option<Key>, word: &str) -> Known {
         let Memo { short, long, lists } = self;
         match key {
-            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word(), lists)),
-            None => {
-                let word = word();
-                *long.entry(word.into()).or_insert_with(|| lexicon.look_up(word, lists))
-            }
+            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word, lists)),
+            None => match long.get(word) {
+                Some(known) => *known,
+                None => *long.entry(word.into()).or_insert(lexicon.look_up(word, lists)),
+            },
         }
     }
 }

@@ -75,20 +75,24 @@ pub(super) enum Extent {
     Beginning,
 }
 
-/// The last of a place's terms has this bit.
+/// The last of the terms of a place with several has this bit.
 const LAST: TermId = 1 << 30;
+
+/// Stands in the place of the only term where there are several: with this bit, it is no term but where
+/// their list begins.
+const SEVERAL: TermId = 1 << 30;
 
 /// What a word of a text is to a lexicon. Small and flat, so that many are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     /// Its stem's symbol; [`ROOT`] where no term has it.
     stem: Symbol,
-    /// As in [`Way`].
-    terms: u32,
     /// Where its [`Lists`] stand among those of all words, and one; 0 where it has none.
     lists: u32,
     /// What it says about the language of its text; only the English lexicon is asked for that.
     pub(super) marks: Marks,
+    /// Whether its stem is a term.
+    is_term: bool,
     /// Whether a term of several words begins with its stem.
     goes_on: bool,
     /// Whether it may be a `word*`.
@@ -103,11 +107,7 @@ impl Known {
 
     /// Whether a term may begin with this word.
     pub(super) fn may_begin(self) -> bool {
-        self.terms != 0 || self.goes_on || self.has_beginnings
-    }
-
-    fn way(self) -> Way {
-        Way { onward: if self.goes_on { self.stem } else { ROOT }, terms: self.terms }
+        self.is_term || self.goes_on || self.has_beginnings
     }
 
     fn lists(self, lists: &[Lists]) -> Option<&Lists> {
@@ -155,11 +155,17 @@ pub(super) struct Lexicon {
 
 /// A way to a place in the trie, with all that the search needs to know of the place.
 #[derive(Clone, Copy, Debug, Default)]
-struct Way {
+pub(super) struct Way {
     /// The place; after [`Lexicon::finish`], [`ROOT`] where no term goes on from there.
     onward: Node,
-    /// Where the list of its terms begins, and one; 0 where no term ends there.
-    terms: u32,
+    /// The term that ends there, or [`SEVERAL`].
+    ending: Option<Ending>,
+}
+
+impl Way {
+    fn is_nowhere(self) -> bool {
+        self.onward == ROOT && self.ending.is_none()
+    }
 }
 
 /// Folded words and their symbols, all in one text: a vocabulary has too many for a piece of memory each.
@@ -245,7 +251,7 @@ impl Lexicon {
             return known.onward;
         }
         let onward = new_node(&mut self.nodes);
-        self.steps.insert((before, symbol), Way { onward, terms: 0 });
+        self.steps.insert((before, symbol), Way { onward, ending: None });
         onward
     }
 
@@ -271,12 +277,16 @@ impl Lexicon {
             way.onward = *before;
         }
         for terms in added.chunk_by(|(node, _), (other, _)| node == other) {
-            let begin = u32::try_from(self.terms.len() + 1).expect("limits on files and terms keep them few");
+            let Some((node, first)) = terms.first() else { continue };
+            let way = self.nodes.get_mut(*node as usize).expect("every term ends at a node");
+            if terms.len() == 1 {
+                way.ending = Some(*first);
+                continue;
+            }
+            let list = u32::try_from(self.terms.len()).expect("limits on files and terms keep them few");
+            way.ending = Some(Ending { term: list | SEVERAL, ..*first });
             self.terms.extend(terms.iter().map(|(_, term)| *term));
             self.terms.last_mut().into_iter().for_each(|last| last.term |= LAST);
-            let node = terms.first().map_or(ROOT, |(node, _)| *node);
-            let way = self.nodes.get_mut(node as usize).expect("every term ends at a node");
-            way.terms = begin;
         }
         for way in self.steps.values_mut() {
             *way = self.nodes.get(way.onward as usize).copied().unwrap_or_default();
@@ -302,9 +312,9 @@ impl Lexicon {
             if self.shapes.is_empty() || is_learned() { Box::default() } else { self.shapes_of(base) };
         let mut known = Known {
             stem,
-            terms: way.terms,
             lists: 0,
             marks: if self.language == Language::ENGLISH { marks_of(folded) } else { 0 },
+            is_term: way.ending.is_some(),
             goes_on: way.onward != ROOT,
             has_beginnings: !beginnings.is_empty(),
         };
@@ -324,12 +334,37 @@ impl Lexicon {
         found.into()
     }
 
-    /// Calls `found` with every term that begins at the first of `words`, and the number of its words:
-    /// the longest first, where no `word*` is met.
+    /// The way from a word to the next.
     #[inline]
-    pub(super) fn terms_at(&self, words: &[Known], lists: &[Lists], found: &mut impl FnMut(Ending, usize)) {
+    pub(super) fn pair(&self, word: Known, next: Known) -> Way {
+        match word.goes_on && next.stem != ROOT {
+            true => self.step(word.stem, next.stem).unwrap_or_default(),
+            false => Way::default(),
+        }
+    }
+
+    /// Calls `found` with every term that begins at the first of `words`, and the number of its words:
+    /// the longest first, where no `word*` is met. `pair` is the way from the first to the second word.
+    #[inline]
+    pub(super) fn terms_at(
+        &self,
+        words: &[Known],
+        pair: Way,
+        lists: &[Lists],
+        found: &mut impl FnMut(Ending, usize),
+    ) {
         let Some((first, rest)) = words.split_first() else { return };
-        self.from(first.way(), 1, rest, lists, found);
+        if let Some((next, behind)) = rest.split_first() {
+            if first.goes_on && next.has_beginnings {
+                self.branch(first.stem, 1, rest, lists, found);
+            }
+            if !pair.is_nowhere() {
+                self.from(pair, 2, behind, lists, found);
+            }
+        }
+        if first.is_term {
+            self.terms_of(self.way_to(first.stem)).for_each(|ending| found(ending, 1));
+        }
         for symbol in first.beginnings(lists) {
             self.from(self.way_to(*symbol), 1, rest, lists, found);
         }
@@ -352,7 +387,7 @@ impl Lexicon {
             let Some(symbol) = self.stems.get(&self.rules.stem(word)) else { continue };
             let way = match node {
                 ROOT => Some(self.way_to(symbol)),
-                node => self.steps.get(&(node, symbol)).copied(),
+                node => self.step(node, symbol),
             };
             let Some(way) = way else { continue };
             // A single word is found as the word it is.
@@ -366,47 +401,48 @@ impl Lexicon {
 
     fn from(
         &self,
-        mut way: Way,
-        mut count: usize,
-        mut rest: &[Known],
+        way: Way,
+        count: usize,
+        rest: &[Known],
         lists: &[Lists],
         found: &mut impl FnMut(Ending, usize),
     ) {
-        let mut ways = [(0, 0); PHRASE_WORDS_MAX];
-        let mut free = ways.iter_mut();
-        loop {
-            if way.terms != 0 {
-                free.next().into_iter().for_each(|free| *free = (way.terms, count));
+        if let Some((next, behind)) = rest.split_first()
+            && way.onward != ROOT
+            && !next.is_nothing()
+            && count < PHRASE_WORDS_MAX
+        {
+            if next.has_beginnings {
+                self.branch(way.onward, count, rest, lists, found);
             }
-            let Some((next, behind)) = rest.split_first() else { break };
-            if count == PHRASE_WORDS_MAX || way.onward == ROOT || next.is_nothing() {
-                break;
+            if let Some(step) = self.step(way.onward, next.stem) {
+                self.from(step, count + 1, behind, lists, found);
             }
-            for symbol in next.beginnings(lists) {
-                if let Some(way) = self.steps.get(&(way.onward, *symbol)) {
-                    self.branch(*way, count + 1, behind, lists, found);
-                }
-            }
-            let Some(step) = self.steps.get(&(way.onward, next.stem)) else { break };
-            (way, rest, count) = (*step, behind, count + 1);
         }
-        let used = PHRASE_WORDS_MAX - free.len();
-        for (terms, count) in ways.iter().take(used).rev() {
-            self.terms_in(*terms).for_each(|ending| found(ending, *count));
-        }
+        self.terms_of(way).for_each(|ending| found(ending, count));
     }
 
-    /// Goes on along a `word*`, which is rare and would make the way along stems slower.
+    /// Goes on along the `word*` that the next word may be, which is rare and would make the way along
+    /// stems slower.
     #[cold]
     fn branch(
         &self,
-        way: Way,
+        node: Node,
         count: usize,
         rest: &[Known],
         lists: &[Lists],
         found: &mut dyn FnMut(Ending, usize),
     ) {
-        self.from(way, count, rest, lists, &mut |ending, words| found(ending, words));
+        let Some((next, behind)) = rest.split_first() else { return };
+        for symbol in next.beginnings(lists) {
+            if let Some(way) = self.step(node, *symbol) {
+                self.from(way, count + 1, behind, lists, &mut |ending, words| found(ending, words));
+            }
+        }
+    }
+
+    fn step(&self, node: Node, symbol: Symbol) -> Option<Way> {
+        self.steps.get(&(node, symbol)).copied()
     }
 
     /// The way to a symbol's own place.
@@ -414,14 +450,16 @@ impl Lexicon {
         self.nodes.get(symbol as usize).copied().unwrap_or_default()
     }
 
+    #[inline]
     fn terms_of(&self, way: Way) -> impl Iterator<Item = Ending> {
-        self.terms_in(way.terms)
+        let only = way.ending.filter(|ending| ending.term & SEVERAL == 0);
+        let list = if only.is_none() { way.ending } else { None };
+        only.into_iter().chain(list.into_iter().flat_map(|list| self.listed(list.term & !SEVERAL)))
     }
 
-    /// The terms of a list, given as in [`Way`].
-    fn terms_in(&self, list: u32) -> impl Iterator<Item = Ending> {
-        let begin = list.checked_sub(1).and_then(|begin| self.terms.get(begin as usize..));
-        let mut rest = begin.unwrap_or_default().iter();
+    /// The terms of the list that begins here.
+    fn listed(&self, begin: u32) -> impl Iterator<Item = Ending> {
+        let mut rest = self.terms.get(begin as usize..).unwrap_or_default().iter();
         let mut is_last = false;
         std::iter::from_fn(move || {
             let ending = if is_last { None } else { rest.next() };
