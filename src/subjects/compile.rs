@@ -12,7 +12,7 @@ use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term, Text};
 use crate::subjects::language::Language;
 use crate::subjects::learned::{self, Learned};
 use crate::subjects::lexicon::{Ending, Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId};
-use crate::subjects::words::{Words, fold_tag};
+use crate::subjects::words::{Key, Words, fold_tag};
 use crate::subjects::{RuleFile, Subject, SubjectId};
 
 /// The longest term, in bytes.
@@ -246,7 +246,7 @@ impl Builder {
         self.words.read(&term.text)?;
         let language = lexicon_of(&mut self.index.lexicons, term.language);
         let lexicon = self.index.lexicons.get_mut(language).expect("it was made where it was missing");
-        let node = lexicon.place(self.words.iter());
+        let node = lexicon.place(self.words.keyed());
         let place = (language, node);
         let first = *self.first_at.entry(place).or_insert(placed.len());
         let first = placed.get(first);
@@ -294,7 +294,7 @@ impl Builder {
                     return Ok(());
                 }
                 words.read(term)?;
-                let node = english.place(words.iter());
+                let node = english.place(words.keyed());
                 english.add(node, Ending::of_learned(id));
                 Ok(())
             }));
@@ -372,7 +372,13 @@ impl TermWords {
 
     /// The folded words, and how much of a word each stands for.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Extent)> {
-        self.words.words().iter().map(|word| self.words.folded(word)).zip(self.extents.iter().copied())
+        self.keyed().map(|(folded, _, extent)| (folded, extent))
+    }
+
+    /// The same, with the words' keys.
+    fn keyed(&self) -> impl Iterator<Item = (&str, Option<Key>, Extent)> {
+        let words = self.words.words().iter().zip(self.extents.iter().copied());
+        words.map(|(word, extent)| (self.words.folded(word), self.words.key(word), extent))
     }
 
     /// Whether `term` is written with the same words, capitals and accents aside.

@@ -17,6 +17,7 @@ use crate::subjects::language::{Language, WordRules};
 use crate::subjects::learned::Learned;
 use crate::subjects::shapes::{self, Cutter};
 use crate::subjects::weights;
+use crate::subjects::words::Key;
 
 /// The id of a term, over all languages.
 pub(super) type TermId = u32;
@@ -48,8 +49,12 @@ impl Ending {
 /// term, whether or not a term begins so.
 pub(super) type Symbol = Node;
 
-/// A place in the trie.
+/// A place in the trie: a symbol, or behind several words, with the bit [`DEEP`].
 type Node = u32;
+
+/// Places behind several words have this bit, and are counted by themselves: the ways to them stand with
+/// the steps that lead there, and are forgotten elsewhere when all terms are there.
+const DEEP: Node = 1 << 31;
 
 /// The first place, before any word. No step leads back to it, and no stem has it.
 const ROOT: Node = 0;
@@ -141,15 +146,17 @@ pub(super) struct Lexicon {
     rules: WordRules,
     stems: Symbols,
     beginnings: HashMap<[u8; PREFIX_KEY_BYTES], Vec<(Box<str>, Symbol)>>,
-    /// The symbols of the words of terms, so that a word of many is stemmed once. Only for adding.
-    placed: Symbols,
+    /// The symbols of the short words of terms, so that a word of many is stemmed once. Only for adding.
+    placed: HashMap<Key, Symbol>,
     shapes: HashMap<Box<str>, TermId>,
     /// From a place behind a word, by the word that follows, to the place behind that.
     steps: HashMap<(Node, Symbol), Way>,
     /// Where the terms that were added ended; sorted into `terms` by [`Lexicon::finish`].
     added: Vec<(Node, Ending)>,
-    /// The way to each place.
-    nodes: Vec<Way>,
+    /// The way to each symbol's place.
+    symbols: Vec<Way>,
+    /// The way to each place behind several words. Only for adding.
+    deep: Vec<Way>,
     terms: Vec<Ending>,
 }
 
@@ -220,11 +227,12 @@ impl Lexicon {
             language,
             stems: Symbols::default(),
             beginnings: HashMap::new(),
-            placed: Symbols::default(),
+            placed: HashMap::new(),
             shapes: HashMap::new(),
             steps: HashMap::new(),
             added: Vec::new(),
-            nodes: vec![Way::default()],
+            symbols: vec![Way::default()],
+            deep: Vec::new(),
             terms: Vec::new(),
         }
     }
@@ -234,10 +242,10 @@ impl Lexicon {
     }
 
     /// The place behind these words, which terms with the same stems share.
-    pub(super) fn place<'w>(&mut self, words: impl Iterator<Item = (&'w str, Extent)>) -> u32 {
+    pub(super) fn place<'w>(&mut self, words: impl Iterator<Item = (&'w str, Option<Key>, Extent)>) -> u32 {
         let mut node = ROOT;
-        for (folded, extent) in words {
-            let symbol = self.intern(folded, extent);
+        for (folded, key, extent) in words {
+            let symbol = self.intern(folded, key, extent);
             node = match node {
                 ROOT => symbol,
                 before => self.step_of(before, symbol),
@@ -250,7 +258,7 @@ impl Lexicon {
         if let Some(known) = self.steps.get(&(before, symbol)) {
             return known.onward;
         }
-        let onward = new_node(&mut self.nodes);
+        let onward = new_place(&mut self.deep) | DEEP;
         self.steps.insert((before, symbol), Way { onward, ending: None });
         onward
     }
@@ -269,30 +277,31 @@ impl Lexicon {
 
     /// Makes the terms ready to be found, and gives back memory that only adding needs.
     pub(super) fn finish(&mut self) {
-        self.placed = Symbols::default();
+        self.placed = HashMap::new();
         let mut added = std::mem::take(&mut self.added);
         added.sort_unstable_by_key(|(node, term)| (*node, term.rank()));
-        for (before, _) in self.steps.keys() {
-            let way = self.nodes.get_mut(*before as usize).expect("every step begins at a node");
-            way.onward = *before;
+        let mut deep = std::mem::take(&mut self.deep);
+        let Lexicon { symbols, steps, terms, .. } = self;
+        for (before, _) in steps.keys() {
+            way_in(symbols, &mut deep, *before).onward = *before;
         }
-        for terms in added.chunk_by(|(node, _), (other, _)| node == other) {
-            let Some((node, first)) = terms.first() else { continue };
-            let way = self.nodes.get_mut(*node as usize).expect("every term ends at a node");
-            if terms.len() == 1 {
+        for ending in added.chunk_by(|(node, _), (other, _)| node == other) {
+            let Some((node, first)) = ending.first() else { continue };
+            let way = way_in(symbols, &mut deep, *node);
+            if ending.len() == 1 {
                 way.ending = Some(*first);
                 continue;
             }
-            let list = u32::try_from(self.terms.len()).expect("limits on files and terms keep them few");
+            let list = u32::try_from(terms.len()).expect("limits on files and terms keep them few");
             way.ending = Some(Ending { term: list | SEVERAL, ..*first });
-            self.terms.extend(terms.iter().map(|(_, term)| *term));
-            self.terms.last_mut().into_iter().for_each(|last| last.term |= LAST);
+            terms.extend(ending.iter().map(|(_, term)| *term));
+            terms.last_mut().into_iter().for_each(|last| last.term |= LAST);
         }
-        for way in self.steps.values_mut() {
-            *way = self.nodes.get(way.onward as usize).copied().unwrap_or_default();
+        for way in steps.values_mut() {
+            *way = *way_in(symbols, &mut deep, way.onward);
         }
         self.terms.shrink_to_fit();
-        self.nodes.shrink_to_fit();
+        self.symbols.shrink_to_fit();
         self.steps.shrink_to_fit();
         self.stems.shrink_to_fit();
         self.shapes.shrink_to_fit();
@@ -447,7 +456,7 @@ impl Lexicon {
 
     /// The way to a symbol's own place.
     fn way_to(&self, symbol: Symbol) -> Way {
-        self.nodes.get(symbol as usize).copied().unwrap_or_default()
+        self.symbols.get(symbol as usize).copied().unwrap_or_default()
     }
 
     #[inline]
@@ -468,24 +477,24 @@ impl Lexicon {
         })
     }
 
-    fn intern(&mut self, folded: &str, extent: Extent) -> Symbol {
+    fn intern(&mut self, folded: &str, key: Option<Key>, extent: Extent) -> Symbol {
         match extent {
-            Extent::Whole => match self.placed.get(folded) {
-                Some(symbol) => symbol,
-                None => self.intern_whole(folded),
-            },
             Extent::Beginning => self.intern_beginning(folded),
+            Extent::Whole => {
+                let placed = key.and_then(|key| self.placed.get(&key)).copied();
+                placed.unwrap_or_else(|| self.intern_whole(folded, key))
+            }
         }
     }
 
-    fn intern_whole(&mut self, folded: &str) -> Symbol {
+    fn intern_whole(&mut self, folded: &str, key: Option<Key>) -> Symbol {
         let stem = self.rules.stem(self.rules.base(folded));
         let symbol = self.stems.get(&stem).unwrap_or_else(|| {
-            let new = new_node(&mut self.nodes);
+            let new = new_place(&mut self.symbols);
             self.stems.insert(&stem, new);
             new
         });
-        self.placed.insert(folded, symbol);
+        self.placed.extend(key.map(|key| (key, symbol)));
         symbol
     }
 
@@ -497,14 +506,21 @@ impl Lexicon {
             return *symbol;
         }
         let base = base.into();
-        let new = new_node(&mut self.nodes);
+        let new = new_place(&mut self.symbols);
         self.beginnings.entry(key).or_default().push((base, new));
         new
     }
 }
 
-fn new_node(nodes: &mut Vec<Way>) -> Node {
-    let new = Node::try_from(nodes.len()).expect("limits on files and terms keep nodes few");
-    nodes.push(Way::default());
+/// The way to a place, while terms are added.
+fn way_in<'w>(symbols: &'w mut [Way], deep: &'w mut [Way], node: Node) -> &'w mut Way {
+    let way =
+        if node & DEEP == 0 { symbols.get_mut(node as usize) } else { deep.get_mut((node & !DEEP) as usize) };
+    way.expect("every place was made by this lexicon")
+}
+
+fn new_place(places: &mut Vec<Way>) -> Node {
+    let new = Node::try_from(places.len()).expect("limits on files and terms keep places few");
+    places.push(Way::default());
     new
 }
