@@ -316,9 +316,9 @@ impl Lexicon {
         let near = key.and_then(|key| self.beginnings.get(key)).map(Vec::as_slice).unwrap_or_default();
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
         let beginnings: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
-        let is_learned = || self.terms_of(way).any(|ending| Learned::row_of(ending.term).is_some());
-        let shapes =
-            if self.shapes.is_empty() || is_learned() { Box::default() } else { self.shapes_of(base) };
+        let mut is_learned = false;
+        self.terms_of(way, |ending| is_learned |= Learned::row_of(ending.term).is_some());
+        let shapes = if self.shapes.is_empty() || is_learned { Box::default() } else { self.shapes_of(base) };
         let mut known = Known {
             stem,
             lists: 0,
@@ -372,7 +372,7 @@ impl Lexicon {
             }
         }
         if first.is_term {
-            self.terms_of(self.way_to(first.stem)).for_each(|ending| found(ending, 1));
+            self.terms_of(self.way_to(first.stem), |ending| found(ending, 1));
         }
         for symbol in first.beginnings(lists) {
             self.from(self.way_to(*symbol), 1, rest, lists, found);
@@ -401,7 +401,7 @@ impl Lexicon {
             let Some(way) = way else { continue };
             // A single word is found as the word it is.
             if after.is_empty() && words > 0 {
-                self.terms_of(way).for_each(&mut *found);
+                self.terms_of(way, &mut *found);
             } else if way.onward != ROOT {
                 self.joined_from(way.onward, words + 1, after, found);
             }
@@ -428,7 +428,7 @@ impl Lexicon {
                 self.from(step, count + 1, behind, lists, found);
             }
         }
-        self.terms_of(way).for_each(|ending| found(ending, count));
+        self.terms_of(way, |ending| found(ending, count));
     }
 
     /// Goes on along the `word*` that the next word may be, which is rare and would make the way along
@@ -459,22 +459,18 @@ impl Lexicon {
         self.symbols.get(symbol as usize).copied().unwrap_or_default()
     }
 
+    /// Calls `found` with every term that ends at a place.
     #[inline]
-    fn terms_of(&self, way: Way) -> impl Iterator<Item = Ending> {
-        let only = way.ending.filter(|ending| ending.term & SEVERAL == 0);
-        let list = if only.is_none() { way.ending } else { None };
-        only.into_iter().chain(list.into_iter().flat_map(|list| self.listed(list.term & !SEVERAL)))
-    }
-
-    /// The terms of the list that begins here.
-    fn listed(&self, begin: u32) -> impl Iterator<Item = Ending> {
-        let mut rest = self.terms.get(begin as usize..).unwrap_or_default().iter();
-        let mut is_last = false;
-        std::iter::from_fn(move || {
-            let ending = if is_last { None } else { rest.next() };
-            is_last = ending.is_some_and(|ending| ending.term & LAST != 0);
-            ending.map(|ending| Ending { term: ending.term & !LAST, ..*ending })
-        })
+    fn terms_of(&self, way: Way, mut found: impl FnMut(Ending)) {
+        let Some(ending) = way.ending else { return };
+        if ending.term & SEVERAL == 0 {
+            return found(ending);
+        }
+        let list = self.terms.get((ending.term & !SEVERAL) as usize..).unwrap_or_default();
+        let last = list.iter().position(|ending| ending.term & LAST != 0).unwrap_or_default();
+        for ending in list.iter().take(last + 1) {
+            found(Ending { term: ending.term & !LAST, ..*ending });
+        }
     }
 
     fn intern(&mut self, folded: &str, key: Option<Key>, extent: Extent) -> Symbol {
