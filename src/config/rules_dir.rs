@@ -94,10 +94,14 @@ mod tests {
     #[test]
     fn reads_rule_files_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".hidden.toml"), "").unwrap();
+        assert!(!has_any(dir.path()));
+        fs::create_dir(dir.path().join("learned")).unwrap();
+        fs::write(dir.path().join("learned/words.tsv"), "").unwrap();
+        assert!(has_any(dir.path()));
         fs::write(dir.path().join("music.toml"), "id").unwrap();
         fs::write(dir.path().join("art.toml"), vec![b'#'; RULE_FILE_BYTES_MAX * 10]).unwrap();
         fs::write(dir.path().join("art.toml~"), "").unwrap();
-        fs::write(dir.path().join(".hidden.toml"), "").unwrap();
         fs::create_dir(dir.path().join("old.toml")).unwrap();
         for folder in ["screening", "drafts"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
@@ -106,8 +110,12 @@ mod tests {
         let files = read(dir.path()).unwrap();
         let name = |file: &RuleFile| file.name.replace(dir.path().to_str().unwrap(), "");
         let found: Vec<(String, usize)> = files.iter().map(|file| (name(file), file.text.len())).collect();
-        let expected =
-            [("/art.toml", RULE_FILE_BYTES_MAX + 1), ("/music.toml", 2), ("/screening/spam.toml", 6)];
+        let expected = [
+            ("/art.toml", RULE_FILE_BYTES_MAX + 1),
+            ("/learned/words.tsv", 0),
+            ("/music.toml", 2),
+            ("/screening/spam.toml", 6),
+        ];
         assert_eq!(found, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
     }
 
@@ -116,5 +124,6 @@ mod tests {
         let error = read(Path::new("no/such/rules")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(error.to_string().starts_with("no/such/rules: "), "{error}");
+        assert!(!has_any(Path::new("no/such/rules")));
     }
 }
