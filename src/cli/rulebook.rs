@@ -37,7 +37,7 @@ pub(super) fn is_there(folder: &Path) -> bool {
 #[derive(Debug)]
 pub(super) enum Reading {
     Begun(JoinHandle<Rulebook>),
-    Done(Rulebook),
+    Done(Box<Rulebook>),
 }
 
 /// Begins to read and compile the rule files.
@@ -46,7 +46,7 @@ pub(super) fn begin(folder: &Path) -> Reading {
     match Builder::new().name("rules".to_owned()).spawn(move || compile(&own)) {
         Ok(thread) => Reading::Begun(thread),
         // A system without a thread to spare still has the memory.
-        Err(_) => Reading::Done(compile(folder)),
+        Err(_) => Reading::Done(Box::new(compile(folder))),
     }
 }
 
@@ -59,7 +59,7 @@ impl Reading {
                 let subjects = rulebook.subjects.clone();
                 Rulebook { subjects, ..rulebook }
             }
-            Reading::Done(rulebook) => rulebook,
+            Reading::Done(rulebook) => *rulebook,
         }
     }
 }
