@@ -134,7 +134,7 @@ fn vocabulary(headings: &str, learned: &[String], questions: &[&str]) -> Vec<Str
             terms.push(term);
         }
     };
-    let first = |row: &'_ str| row.split('\t').next().unwrap_or_default().to_lowercase();
+    let first = |row: &str| row.split('\t').next().unwrap_or_default().to_lowercase();
     // Notes, the names of subjects, and the headings of the columns are no terms.
     let is_term = |row: &&str| !["#", "subject\t", "term\t"].iter().any(|begin| row.starts_with(begin));
     let learned = learned.iter().flat_map(|file| file.lines().filter(is_term));
