@@ -227,6 +227,7 @@ fn post(id: &str, author: &Account, text: &str, now: Timestamp) -> Input {
         visibility: Visibility::Public,
         in_reply_to: None,
         language: Some("en".to_owned()),
+        warning: None,
         seen_at: now,
     }))
 }

@@ -24,6 +24,7 @@ mod outlets;
 mod reader;
 pub mod rules_dir;
 pub mod secrets;
+pub mod x;
 
 pub use outlets::{Atom, Facebook};
 use reader::{Faults, Sections};
@@ -70,9 +71,39 @@ const KEYS: &[(&str, &[&str])] = &[
     ("outlets", outlets::KEYS),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
+    ("network.mastodon", &["enabled", "server", "streaming", "poll", "token_env", "token_file"]),
     (
         "network.bluesky",
         &["enabled", "service", "identifier", "poll", "password_env", "password_file", "chat_service"],
+    ),
+    (
+        "network.x",
+        &[
+            "enabled",
+            "service",
+            "log_in",
+            "client_id",
+            "redirect",
+            "poll",
+            "poll_messages",
+            "field_names",
+            "ask_for_authors",
+            "secrets_env",
+            "secrets_file",
+        ],
+    ),
+    (
+        "network.budget",
+        &[
+            "monthly_dollars",
+            "price_read_post",
+            "price_read_message",
+            "price_read_user",
+            "price_post",
+            "price_post_with_address",
+            "price_message",
+            "price_other",
+        ],
     ),
 ];
 
@@ -95,6 +126,22 @@ pub struct Config {
     pub facebook: Option<Facebook>,
     /// The feed of published questions, where there is one.
     pub atom: Option<Atom>,
+    /// The account on X, where it is in use.
+    pub x: Option<x::X>,
+    /// The account on a server of the Mastodon API, where it is in use.
+    pub mastodon: Option<Mastodon>,
+}
+
+/// The desk's account on Mastodon, or on another server that speaks its API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mastodon {
+    /// The address of the server, such as `https://lib.example`.
+    pub server: String,
+    /// Where the server tells news at once, where it names a wrong address itself.
+    pub streaming: Option<String>,
+    pub token: Password,
+    /// How often it is looked for mentions and replies while the server does not tell of them.
+    pub poll: Duration,
 }
 
 /// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
@@ -150,6 +197,8 @@ pub fn load(path: &Path) -> Loaded {
         bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
         facebook: config.facebook.map(|page| Facebook { token: page.token.below(home), ..page }),
         atom: config.atom.map(|atom| Atom { file: home.join(atom.file), ..atom }),
+        x: config.x.map(|x| x::X { secrets: x.secrets.below(home), ..x }),
+        mastodon: config.mastodon.map(|mastodon| Mastodon { token: mastodon.token.below(home), ..mastodon }),
         ..config
     });
     Loaded { config, faults, text }
@@ -243,20 +292,23 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
         enabled
     };
     let bluesky = read_bluesky(&sections, faults);
+    let x = x::read(&sections, faults);
+    let mastodon = read_mastodon(&sections, faults);
     let in_use = |network| match network {
         Network::Sandbox => sandbox,
         Network::Bluesky => bluesky.is_some(),
-        Network::Facebook => false,
+        Network::Mastodon => mastodon.is_some(),
+        Network::X | Network::Facebook => false,
     };
     let (facebook, atom) = outlets::read(&sections, &mut settings, in_use, faults);
-    if !sandbox && bluesky.is_none() && faults.is_empty() {
+    if !sandbox && bluesky.is_none() && mastodon.is_none() && x.is_none() && faults.is_empty() {
         faults.add(
             None,
             "no network is in use, so nobody could reach the desk",
             "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
         );
     }
-    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, facebook, atom })
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, mastodon, x, facebook, atom })
 }
 
 fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {
@@ -452,6 +504,64 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let password = Password { env, file, section: whole };
     let service = service.trim_end_matches('/').to_owned();
     Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service })
+}
+
+/// How often a server of the Mastodon API is asked while it does not tell of news by itself: a twelfth
+/// of what Mastodon allows.
+const MASTODON_POLL: SignedDuration = SignedDuration::from_secs(5);
+
+fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodon> {
+    let mut section = sections.open("network.mastodon");
+    let enabled = section.flag("enabled", faults).unwrap_or(false);
+    let server = section.text("server", faults);
+    let streaming = section.text("streaming", faults);
+    let env = section.text("token_env", faults);
+    let file = section.text("token_file", faults);
+    let poll = section.duration("poll", SECOND * 2..=HOUR, MASTODON_POLL, faults);
+    let whole = section.whole();
+    section.close(faults);
+    if !enabled {
+        return None;
+    }
+    let (server, server_span) = server.unzip();
+    let server = server.unwrap_or_default();
+    if server.is_empty() {
+        faults.add(
+            server_span.or(whole.clone()),
+            "Mastodon is enabled but the server is not named",
+            "add `server = \"https://lib.example\"` with the server where the desk has its account",
+        );
+    } else if !is_service_address(&server) {
+        faults.add(
+            server_span,
+            "this is not the address of a server",
+            "write one such as \"https://lib.example\"",
+        );
+    }
+    if let Some((address, span)) = &streaming
+        && !is_streaming_address(address)
+    {
+        faults.add(
+            Some(span.clone()),
+            "this is not an address for streaming",
+            "write one such as \"wss://streaming.lib.example\", or leave it out",
+        );
+    }
+    let file = file.map(|(path, span)| (PathBuf::from(path), span));
+    let token = Password { env, file, section: whole };
+    let server = server.trim_end_matches('/').to_owned();
+    let streaming = streaming.map(|(address, _)| address);
+    Some(Mastodon { server, streaming, token, poll: poll.unsigned_abs() })
+}
+
+/// Whether this is `wss://` and a host; plain `ws://` only to this computer.
+fn is_streaming_address(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else { return false };
+    match (url.scheme(), url.host_str()) {
+        ("wss", Some(_)) => url.username().is_empty() && url.query().is_none(),
+        ("ws", Some("127.0.0.1" | "localhost" | "[::1]")) => url.query().is_none(),
+        _ => false,
+    }
 }
 
 /// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.

@@ -7,6 +7,9 @@
 //! **Invariant:** nothing in this module or below does I/O, reads a clock, draws randomness, waits,
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
+mod aftercare;
+mod amendment;
+mod blocking;
 pub mod commands;
 mod conversation;
 mod coordination;
@@ -16,9 +19,12 @@ pub mod escalation;
 mod held;
 pub mod ids;
 pub mod input;
+mod intake;
+mod ladder;
 pub mod letter;
 mod librarian;
 pub mod linking;
+pub mod manners;
 pub mod outbox;
 mod outcomes;
 pub mod outlets;
@@ -35,6 +41,7 @@ pub mod settings;
 pub mod step;
 mod volunteering;
 mod waves;
+pub mod weight;
 pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};
@@ -57,6 +64,8 @@ pub fn decide(view: &View<'_>, input: &Input, now: Timestamp) -> Step {
     let mut draft = draft::Draft::new(view, input, now);
     let outcome = match input {
         Input::Post(post) => conversation::on_post(&mut draft, post),
+        Input::Edited { post, .. } => amendment::on_edited(&mut draft, post),
+        Input::Gone { post } => amendment::on_gone(&mut draft, post),
         Input::Timer { code, reason, at } => escalation::on_timer(&mut draft, code, *reason, *at),
         Input::Delivered { letter, place } => delivery::on_delivered(&mut draft, letter, place),
         Input::Refused { letter, why } => delivery::on_refused(&mut draft, letter, *why),

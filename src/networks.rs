@@ -9,20 +9,30 @@
 //! - never shows a post to more people than the letter says, and notifies nobody whom the letter
 //!   does not mention.
 //!
-//! **Invariant:** a connector decides nothing about questions, keeps nothing but its session, and
+//! **Invariant:** a connector decides nothing about questions, keeps nothing but its session and what
+//! it spent, and
 //! never writes a text, a handle or a token to a log or an error.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use serde::Serialize;
 
 use crate::desk::letter::Refusal;
-use crate::desk::{Account, Letter, Network, Place, Post};
+use crate::desk::post::TextLimits;
+use crate::desk::{Account, Letter, Network, Place, Post, PostId};
 
 pub mod bluesky;
 pub mod facebook;
 pub mod http;
+mod kept;
+pub mod mastodon;
 pub mod sandbox;
+pub mod x;
+
+/// The longest language tag that is passed on, in bytes.
+const LANGUAGE_BYTES_MAX: usize = 35;
 
 /// The desk's account on one network.
 #[derive(Debug)]
@@ -31,6 +41,10 @@ pub enum Connector {
     Bluesky(bluesky::Connector),
     /// Publishes only.
     Facebook(facebook::Connector),
+    /// Boxed, because it is much larger than the others.
+    X(Box<x::Connector>),
+    /// Boxed, because it knows more about its server than the others do.
+    Mastodon(Box<mastodon::Connector>),
 }
 
 impl Connector {
@@ -39,6 +53,8 @@ impl Connector {
             Connector::Sandbox(_) => Network::Sandbox,
             Connector::Bluesky(_) => Network::Bluesky,
             Connector::Facebook(_) => Network::Facebook,
+            Connector::X(_) => Network::X,
+            Connector::Mastodon(_) => Network::Mastodon,
         }
     }
 
@@ -48,6 +64,8 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
             Connector::Bluesky(bluesky) => bluesky.connect().await,
             Connector::Facebook(facebook) => facebook.connect().await,
+            Connector::X(x) => x.connect().await,
+            Connector::Mastodon(mastodon) => mastodon.connect().await,
         }
     }
 
@@ -57,6 +75,8 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
             Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
             Connector::Facebook(facebook) => facebook.fetch(cursor).await,
+            Connector::X(x) => x.fetch(cursor).await,
+            Connector::Mastodon(mastodon) => mastodon.fetch(cursor).await,
         }
     }
 
@@ -66,6 +86,8 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
             Connector::Bluesky(bluesky) => bluesky.wait().await,
             Connector::Facebook(facebook) => facebook.wait().await,
+            Connector::X(x) => x.wait().await,
+            Connector::Mastodon(mastodon) => mastodon.wait().await,
         }
     }
 
@@ -75,6 +97,8 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
             Connector::Facebook(facebook) => facebook.send(outgoing).await,
+            Connector::X(x) => x.send(outgoing).await,
+            Connector::Mastodon(mastodon) => mastodon.send(outgoing).await,
         }
     }
 
@@ -83,7 +107,72 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
+            Connector::X(x) => x.look(outgoing).await,
+            Connector::Mastodon(mastodon) => mastodon.look(outgoing).await,
             Connector::Facebook(facebook) => facebook.look(outgoing).await,
+        }
+    }
+
+    /// How long one post may be on the server, where the server says so once the desk is logged in.
+    pub fn limits(&self) -> Option<TextLimits> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.limits(),
+        }
+    }
+
+    /// Whether sending this letter again, soon, can only give the post that is there. `false` means that
+    /// it is looked for before it is repeated.
+    pub fn repeats_are_harmless(&self, letter: &Letter) -> bool {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                letter.repeats_are_harmless()
+            }
+            Connector::Mastodon(mastodon) => mastodon.honours_keys(),
+        }
+    }
+
+    /// How long this letter has to wait so that the desk stays within the limits of the network.
+    pub fn hold(&self, letter: &Letter, now: Timestamp) -> Option<Duration> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.hold(letter, now),
+        }
+    }
+
+    /// How many letters an hour the network takes in the long run, where it takes no more just now.
+    pub fn letters_per_hour(&self, now: Timestamp) -> Option<usize> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.letters_per_hour(now),
+        }
+    }
+
+    /// Whether [`Connector::revisit`] finds anything out here.
+    pub fn can_revisit(&self) -> bool {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => false,
+            Connector::Mastodon(_) => true,
+        }
+    }
+
+    /// Looks at somebody's post again: it may have been edited or deleted since.
+    pub async fn revisit(&self, post: &PostId) -> Result<Now, Failure> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                Ok(Now::Unknown)
+            }
+            Connector::Mastodon(mastodon) => mastodon.revisit(post).await,
+        }
+    }
+
+    /// Waits until the network tells that posts were edited or deleted, and says which.
+    pub async fn altered(&self) -> Vec<PostId> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                std::future::pending().await
+            }
+            Connector::Mastodon(mastodon) => mastodon.altered().await,
         }
     }
 
@@ -93,8 +182,21 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.check().await,
             Connector::Bluesky(bluesky) => bluesky.check().await,
             Connector::Facebook(facebook) => facebook.check().await,
+            Connector::X(x) => x.check().await,
+            Connector::Mastodon(mastodon) => mastodon.check().await,
         }
     }
+}
+
+/// What has become of a post.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Now {
+    /// It is there; edited at this time, if it was.
+    There { post: Box<Post>, edited_at: Option<Timestamp> },
+    /// It was deleted, or its author lets the desk not see it any more.
+    Gone,
+    /// The network does not tell.
+    Unknown,
 }
 
 /// One page of incoming posts.
@@ -158,4 +260,13 @@ pub struct Finding {
     pub found: String,
     /// What to do about it, where it is not in order.
     pub mend: Option<String>,
+}
+
+/// Whether this is a language tag that servers take. The tag of a post is not worth losing the post.
+fn is_language_tag(tag: &str) -> bool {
+    tag.len() <= LANGUAGE_BYTES_MAX
+        && tag.split('-').all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|sign| sign.is_ascii_alphanumeric())
+        })
+        && tag.split('-').next().is_some_and(|first| matches!(first.len(), 2 | 3))
 }

@@ -134,6 +134,7 @@ fn post(visibility: Visibility) -> Outgoing {
         visibility,
         reply_to: None,
         language: None,
+        warning: None,
     })
 }
 

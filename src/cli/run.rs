@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -21,12 +22,14 @@ use crate::cli::output::{self, Problem};
 use crate::cli::render::Colour;
 use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
+use crate::config::x::LogIn;
 use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
 use crate::engine::feed::Feed;
 use crate::engine::reload::RulesFolder;
 use crate::engine::{self, Engine};
 use crate::networks::{self, Connector, http, sandbox};
+use crate::subjects::Subjects;
 use crate::web;
 
 /// The name of the desk's own account on the sandbox.
@@ -43,7 +46,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let config = check::usable_config(path)?;
     if !rulebook::is_there(&config.rules) {
         // Told before anything is begun.
-        usable_rules(&config)?;
+        usable(rulebook::read(&config.rules))?;
     }
     if let Some(other) = reach::running(&config.data).await {
         return Err(Problem::new(
@@ -55,14 +58,13 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
         ));
     }
     let (listener, address) = bind(config.listen).await?;
-    // Before the rules: sled reserves tens of megabytes that it never touches, which cost nothing only as
-    // long as the allocator has not yet learnt, from what compiling frees, to keep such pieces.
-    let store = reach::open_store(&config.data)?;
     let rules = RulesFolder::new(config.rules.clone(), rulebook::reread);
-    let rulebook = usable_rules(&config)?;
+    let reading = rulebook::begin(&config.rules);
+    let store = reach::open_store(&config.data)?;
+    let subjects = usable(reading.finish())?;
     let sandbox = open_sandbox(&config)?;
     let connectors = connectors(&config, path, sandbox.as_ref())?;
-    let engine = Arc::new(Engine::new(store, rulebook.subjects, config.settings.clone()));
+    let engine = Arc::new(Engine::new(store, subjects, config.settings.clone()));
     let control = ControlFile::create(&config.data, address).map_err(|error| {
         Problem::unexpected(format!("the data folder cannot be written to: {}", error.kind()))
     })?;
@@ -109,14 +111,13 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
 }
 
 /// The rules, or all that keeps them from being used, told to the user.
-fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
-    let rulebook = rulebook::read(&config.rules);
+fn usable(rulebook: Rulebook) -> Result<Subjects, Problem> {
     if rulebook.is_usable() {
         let warnings = rulebook.faults.len();
         if warnings > 0 {
             warn!(warnings, "The rules have {warnings} faults that do no harm; see `stumper check`");
         }
-        return Ok(rulebook);
+        return Ok(rulebook.subjects);
     }
     output::note(rulebook.show(Colour::of_stderr()).trim_end());
     output::note("");
@@ -160,8 +161,14 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    let others = bluesky(config, path)?.into_iter().chain(facebook(config, path)?);
-    Ok(sandbox.into_iter().chain(others).map(Arc::new).collect())
+    Ok(sandbox
+        .into_iter()
+        .chain(bluesky(config, path)?)
+        .chain(mastodon(config, path)?)
+        .chain(x(config, path)?)
+        .chain(facebook(config, path)?)
+        .map(Arc::new)
+        .collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -190,6 +197,70 @@ pub(super) fn facebook(config: &Config, path: &Path) -> Result<Option<Connector>
     let (service, page) = (facebook.service.clone(), facebook.page.clone());
     let settings = networks::facebook::Settings { service, page, token };
     Ok(Some(Connector::Facebook(networks::facebook::Connector::new(settings, http))))
+}
+
+/// The connector to X, where it is enabled.
+pub(super) fn x(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(settings) = x_settings(config, path)? else { return Ok(None) };
+    reach::make_folder(&config.data)?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    Ok(Some(Connector::X(Box::new(networks::x::Connector::new(settings, http)))))
+}
+
+/// What the connector to X must know, with its secrets.
+pub(super) fn x_settings(config: &Config, path: &Path) -> Result<Option<networks::x::Settings>, Problem> {
+    let Some(x) = &config.x else { return Ok(None) };
+    let secrets = secrets::x_secrets(&x.secrets, |name| std::env::var(name).ok());
+    let secrets = secrets.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let parts: Vec<&str> = secrets.expose_secret().split_whitespace().collect();
+    let log_in = match (&x.log_in, parts.as_slice()) {
+        (LogIn::Keys, [consumer_key, consumer_secret, token, token_secret]) => {
+            networks::x::LogIn::Keys(networks::x::Keys {
+                consumer_key: (*consumer_key).into(),
+                consumer_secret: (*consumer_secret).into(),
+                token: (*token).into(),
+                token_secret: (*token_secret).into(),
+            })
+        }
+        (LogIn::App { client_id, .. }, [client_secret]) => networks::x::LogIn::App(networks::x::App {
+            client_id: client_id.clone(),
+            client_secret: (*client_secret).into(),
+        }),
+        (LogIn::Keys, _) => {
+            return Err(Problem::new(
+                "the secrets for X are not the four keys",
+                "they are consumer key, consumer secret, access token and access token secret, in this order, \
+                 with spaces or line ends between them",
+            ));
+        }
+        (LogIn::App { .. }, _) => {
+            return Err(Problem::new(
+                "the secrets for X are more than one",
+                "with `log_in = \"app\"` it is the client secret alone",
+            ));
+        }
+    };
+    Ok(Some(networks::x::Settings {
+        service: x.service.clone(),
+        poll: x.poll,
+        poll_messages: x.poll_messages,
+        field_names: x.field_names,
+        ask_for_authors: x.ask_for_authors,
+        prices: x.prices,
+        ..networks::x::Settings::new(log_in, &config.data)
+    }))
+}
+
+/// The connector to a server of the Mastodon API, where it is enabled.
+pub(super) fn mastodon(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(mastodon) = &config.mastodon else { return Ok(None) };
+    let token = secrets::mastodon_token(&mastodon.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let settings = networks::mastodon::Settings::new(&mastodon.server, token)
+        .with_poll(mastodon.poll)
+        .with_streaming(mastodon.streaming.clone());
+    Ok(Some(Connector::Mastodon(Box::new(networks::mastodon::Connector::new(settings, http)))))
 }
 
 /// Ctrl-C, and what service managers send.

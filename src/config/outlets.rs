@@ -66,7 +66,7 @@ pub(super) fn read(
     section.close(faults);
 
     for (name, span) in timeline {
-        match Network::named(&name).filter(|network| network.shows_replies()) {
+        match Network::named(&name).filter(|network| network.has_timeline()) {
             Some(network) if in_use(network) => drop(settings.outlets.posts.insert(network)),
             Some(_) => faults.add(
                 Some(span),

@@ -14,6 +14,14 @@ use crate::fault::Fault;
 /// The name of the systemd credential with the password for Bluesky.
 const BLUESKY_CREDENTIAL: &str = "bluesky_password";
 
+/// The name of the systemd credential with the secrets for X.
+const X_CREDENTIAL: &str = "x_secrets";
+/// The name of the systemd credential with the access token for Mastodon.
+const MASTODON_CREDENTIAL: &str = "mastodon_token";
+
+/// The name of the systemd credential with the token of the Facebook Page.
+const FACEBOOK_CREDENTIAL: &str = "facebook_token";
+
 /// The longest password file that is read.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
@@ -33,119 +41,128 @@ impl Missing {
     }
 }
 
-/// What is said where the secret of one network cannot be had.
-#[derive(Clone, Copy)]
-struct Words {
-    /// The name of the systemd credential.
-    credential: &'static str,
-    /// The usual name of the environment variable.
-    variable: &'static str,
-    nowhere: &'static str,
-    hint_nowhere: &'static str,
-    unreadable: &'static str,
-    hint_file: &'static str,
-    empty: &'static str,
-}
-
-const BLUESKY: Words = Words {
-    credential: BLUESKY_CREDENTIAL,
-    variable: "STUMPER_BLUESKY_PASSWORD",
-    nowhere: "Bluesky is enabled but nothing says where its password is",
-    hint_nowhere: "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password",
-    unreadable: "the file with the password cannot be read",
-    hint_file: "it must hold the app password and nothing else, readable by the user that runs Stumper",
-    empty: "the password is empty",
-};
-
-const FACEBOOK: Words = Words {
-    credential: "facebook_token",
-    variable: "STUMPER_FACEBOOK_TOKEN",
-    nowhere: "a Facebook Page is named but nothing says where its token is",
-    hint_nowhere: "add `facebook_token_env = \"STUMPER_FACEBOOK_TOKEN\"` and set that variable to the Page's token",
-    unreadable: "the file with the token cannot be read",
-    hint_file: "it must hold the Page's token and nothing else, readable by the user that runs Stumper",
-    empty: "the token is empty",
-};
-
 /// The password for Bluesky: from the environment variable that `password_env` names, else the file
 /// that `password_file` names, else the systemd credential `bluesky_password`. `env` reads a
 /// variable of the environment.
-///
-/// # Errors
-///
-/// Where there is none: what, and what to do.
 pub fn bluesky_password(
     password: &Password,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<SecretString, Missing> {
-    fetch(password, env, BLUESKY)
+    let unsaid = Missing {
+        what: "Bluesky is enabled but nothing says where its password is",
+        span: password.section.clone(),
+        hint: "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
+            .to_owned(),
+    };
+    secret(password, env, BLUESKY_CREDENTIAL, unsaid)
 }
 
-/// The token of the Facebook Page, in the same places: `facebook_token_env`, `facebook_token_file`, the
-/// systemd credential `facebook_token`.
-///
-/// # Errors
-///
-/// Where there is none: what, and what to do.
+/// The access token for a server of the Mastodon API: from the environment variable that `token_env`
+/// names, else the file that `token_file` names, else the systemd credential `mastodon_token`.
+pub fn mastodon_token(
+    token: &Password,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<SecretString, Missing> {
+    let unsaid = Missing {
+        what: "Mastodon is enabled but nothing says where its access token is",
+        span: token.section.clone(),
+        hint: "add `token_env = \"STUMPER_MASTODON_TOKEN\"` and set that variable to the access token"
+            .to_owned(),
+    };
+    secret(token, env, MASTODON_CREDENTIAL, unsaid)
+}
+
+/// The token of the Facebook Page: from the environment variable that `facebook_token_env` names, else the
+/// file that `facebook_token_file` names, else the systemd credential `facebook_token`.
 pub fn facebook_token(
     token: &Password,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<SecretString, Missing> {
-    fetch(token, env, FACEBOOK)
+    let unsaid = Missing {
+        what: "a Facebook Page is named but nothing says where its token is",
+        span: token.section.clone(),
+        hint:
+            "add `facebook_token_env = \"STUMPER_FACEBOOK_TOKEN\"` and set that variable to the Page's token"
+                .to_owned(),
+    };
+    secret(token, env, FACEBOOK_CREDENTIAL, unsaid)
 }
 
-fn fetch(
+fn secret(
     password: &Password,
     env: impl Fn(&str) -> Option<String>,
-    words: Words,
+    credential: &str,
+    unsaid: Missing,
 ) -> Result<SecretString, Missing> {
     if let Some((name, span)) = &password.env {
-        let name_shown = printable(name, words.variable);
-        let hint = format!("set it for the user that runs Stumper: `export {name_shown}=…`");
+        let hint = format!("set it for the user that runs Stumper: `export {}=…`", printable(name));
         return match env(name) {
-            Some(secret) => wrap(&secret, Some(span), words.empty, &hint),
+            Some(secret) => wrap(&secret, Some(span), &hint),
             None => {
                 Err(Missing { what: "this environment variable is not set", span: Some(span.clone()), hint })
             }
         };
     }
     if let Some((path, span)) = &password.file {
-        return read(path, Some(span), words);
+        return read(path, Some(span));
     }
     match env("CREDENTIALS_DIRECTORY") {
-        Some(folder) => read(&PathBuf::from(folder).join(words.credential), password.section.as_ref(), words),
+        Some(folder) => read(&PathBuf::from(folder).join(credential), password.section.as_ref()),
+        None => Err(unsaid),
+    }
+}
+
+/// The secrets for X, in one text: from the environment variable that `secrets_env` names, else the file
+/// that `secrets_file` names, else the systemd credential `x_secrets`.
+pub fn x_secrets(secrets: &Password, env: impl Fn(&str) -> Option<String>) -> Result<SecretString, Missing> {
+    let hint = "it must hold the secrets that `log_in` needs, with spaces or line ends between them";
+    if let Some((name, span)) = &secrets.env {
+        let span = Some(span);
+        return match env(name) {
+            Some(secret) => wrap(&secret, span, hint),
+            None => Err(Missing {
+                what: "this environment variable is not set",
+                span: span.cloned(),
+                hint: "set it for the user that runs Stumper".to_owned(),
+            }),
+        };
+    }
+    if let Some((path, span)) = &secrets.file {
+        return read(path, Some(span));
+    }
+    match env("CREDENTIALS_DIRECTORY") {
+        Some(folder) => read(&PathBuf::from(folder).join(X_CREDENTIAL), secrets.section.as_ref()),
         None => Err(Missing {
-            what: words.nowhere,
-            span: password.section.clone(),
-            hint: words.hint_nowhere.to_owned(),
+            what: "X is enabled but nothing says where its secrets are",
+            span: secrets.section.clone(),
+            hint: "add `secrets_env = \"STUMPER_X_SECRETS\"` and set that variable".to_owned(),
         }),
     }
 }
 
-fn read(path: &Path, span: Option<&Range<usize>>, words: Words) -> Result<SecretString, Missing> {
-    let hint = words.hint_file;
+fn read(path: &Path, span: Option<&Range<usize>>) -> Result<SecretString, Missing> {
+    let hint = "it must hold the password or token and nothing else, readable by the user that runs Stumper";
     let small = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SECRET_BYTES_MAX);
     match std::fs::read_to_string(path) {
-        Ok(secret) if small => wrap(&secret, span, words.empty, hint),
-        Ok(_) | Err(_) => Err(Missing { what: words.unreadable, span: span.cloned(), hint: hint.to_owned() }),
+        Ok(secret) if small => wrap(&secret, span, hint),
+        Ok(_) | Err(_) => Err(Missing {
+            what: "the file with the password cannot be read",
+            span: span.cloned(),
+            hint: hint.to_owned(),
+        }),
     }
 }
 
-fn wrap(
-    secret: &str,
-    span: Option<&Range<usize>>,
-    empty: &'static str,
-    hint: &str,
-) -> Result<SecretString, Missing> {
+fn wrap(secret: &str, span: Option<&Range<usize>>, hint: &str) -> Result<SecretString, Missing> {
     let secret = secret.trim();
     if secret.is_empty() {
-        return Err(Missing { what: empty, span: span.cloned(), hint: hint.to_owned() });
+        return Err(Missing { what: "the password is empty", span: span.cloned(), hint: hint.to_owned() });
     }
     Ok(SecretString::from(secret))
 }
 
 /// The name of a variable, or a stand-in where it may be a password written in the wrong place.
-fn printable<'n>(name: &'n str, usual_name: &'n str) -> &'n str {
+fn printable(name: &str) -> &str {
     let usual = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    if usual { name } else { usual_name }
+    if usual { name } else { "STUMPER_SECRET" }
 }

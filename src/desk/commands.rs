@@ -7,16 +7,22 @@
 //! **Invariant:** reading never fails and never guesses: what is not surely a command is plain text,
 //! and what is surely a mistaken command says what was not understood.
 
+mod about_me;
+pub mod days;
 pub mod hours;
 pub mod redirect;
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
+use crate::desk::commands::days::Day;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::linking::OneTimeCode;
-use crate::desk::person::Hours;
+use crate::desk::person::{Hours, Level};
+use crate::desk::record::Allowance;
 use crate::subjects::{Language, SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
@@ -82,6 +88,29 @@ pub enum Said {
     Unlink,
     /// How my answers are to be signed; `None`: as a librarian without a name.
     Sign(Option<String>),
+    /// What their help did.
+    MyHelp,
+    /// Not on these days, the last included.
+    Away(Day, Day),
+    /// Only on these days of the week; Monday is 1.
+    OnlyOn(BTreeSet<i8>),
+    Invitations(Allowance),
+    /// Never bring them together with this handle; without one, with the other side of this question.
+    Block(Option<String>),
+    /// `None`: with everybody they had blocked.
+    Unblock(Option<String>),
+    Level(Option<Level>),
+    /// Whether patrons may ask for them by name.
+    ByName(bool),
+    /// Whether they want the daily list of open stumpers.
+    Digest(bool),
+    WhyMe,
+    Solved,
+    /// The answer did not help; perhaps with what is missing.
+    NotSolved(String),
+    NeedBy(Day),
+    /// Closed, with its level on the READ scale of 1 to 6.
+    DoneRead(u8),
     Claim,
     Pass,
     ReferToPerson(String),
@@ -114,6 +143,9 @@ pub enum Mistake {
     Languages,
     Limit,
     Pause,
+    Away,
+    Invitations,
+    Read,
     AskWhat,
     AlsoWhat,
     ReferWhom,
@@ -166,6 +198,11 @@ const PHRASES: &[(&str, Said)] = &[
     ("unlink", Said::Unlink),
     ("my questions", Said::MyQuestions),
     ("questions", Said::MyQuestions),
+    ("my help", Said::MyHelp),
+    ("why me", Said::WhyMe),
+    ("solved", Said::Solved),
+    ("its solved", Said::Solved),
+    ("keep", Said::Claim),
     ("claim", Said::Claim),
     ("claimed", Said::Claim),
     ("mine", Said::Claim),
@@ -308,6 +345,7 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
         "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
+        first if !asks(text) => about_me::read(first, rest, words, speaker),
         _ => None,
     }
 }

@@ -38,6 +38,11 @@ pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place
         draft.delete_post(&post, &letter.to);
         return Outcome::Delivered;
     };
+    if question.gone && letter.words_of.as_ref() == Some(&question.patron.id) {
+        // It was on its way when its patron deleted the question.
+        draft.delete_post(&post, &letter.to);
+        return Outcome::Delivered;
+    }
     question.posts.push(DeskPost {
         post: post.clone(),
         to: letter.to.id.clone(),
@@ -76,6 +81,8 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
+    // From now on, what may be asked in public is asked in public again.
+    draft.person_mut(&letter.to).wrote_directly = false;
     if !draft.may_help(&letter.to) {
         return;
     }

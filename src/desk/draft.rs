@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desk::ids::{Code, LetterId};
 use crate::desk::input::Input;
 use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
-use crate::desk::outbox;
+use crate::desk::manners::{Occasion, Way};
+use crate::desk::outbox::{self, Mentioned};
 use crate::desk::outlets;
 use crate::desk::person::Person;
 use crate::desk::post::{Account, AccountId, Network, Place, Post, PostId, Visibility};
@@ -34,6 +35,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) now: Timestamp,
     /// Who wrote the post that is decided about; `None` for any other input.
     author: Option<AccountId>,
+    /// How visible that post is.
+    heard_as: Option<Visibility>,
     step: Step,
     people: BTreeMap<AccountId, Person>,
     questions: BTreeMap<Code, Question>,
@@ -63,21 +66,25 @@ pub(crate) enum Written {
     NotPrivately,
     /// They said `stop`. Nothing was written.
     Unwanted,
+    /// Their network's rules do not let the desk say this there. Nothing was written.
+    AgainstTheRules,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
-        let author = match input {
-            Input::Post(post) => Some(post.author.id.clone()),
-            Input::Timer { .. }
+        let (author, heard_as) = match input {
+            Input::Post(post) => (Some(post.author.id.clone()), Some(post.visibility)),
+            Input::Edited { .. }
+            | Input::Gone { .. }
+            | Input::Timer { .. }
             | Input::Delivered { .. }
             | Input::Refused { .. }
-            | Input::Coordinator { .. } => None,
+            | Input::Coordinator { .. } => (None, None),
         };
         let questions =
             view.questions.iter().map(|question| (question.code.clone(), question.clone())).collect();
         let step = Step::nothing(input.id(), now, Outcome::Outdated);
-        Draft { view, now, author, step, people: BTreeMap::new(), questions }
+        Draft { view, now, author, heard_as, step, people: BTreeMap::new(), questions }
     }
 
     /// The step: what differs from the view, and what was added.
@@ -136,6 +143,11 @@ impl<'a> Draft<'a> {
         if let Some(question) = self.questions.get_mut(code) {
             question.timers.clear();
         }
+    }
+
+    /// How visible a post is that is decided about, whatever audience it is meant for.
+    pub(crate) fn heard_as(&self, post: &Post) -> Visibility {
+        self.heard_as.map_or(post.visibility, |heard_as| heard_as.min(post.visibility))
     }
 
     /// Somebody as they stand in this step: the author of the input, or a librarian.
@@ -205,11 +217,14 @@ impl<'a> Draft<'a> {
     /// Replies to a post by which somebody spoke of a question, so that what they reply to that is about
     /// the question as well.
     pub(crate) fn reply_about(&mut self, post: &Post, about: Option<&Code>, purpose: Purpose, body: String) {
+        // A message is answered by a message, even where what it says is meant for everybody.
+        let is_flat = post.author.id.network.has_flat_messages();
+        let original = if is_flat { self.heard_as(post) } else { post.visibility };
         let words = Words {
             purpose,
             to: &post.author,
             about,
-            original: post.visibility,
+            original,
             place: Some(&post.place),
             words_of: None,
             body,
@@ -271,47 +286,27 @@ impl<'a> Draft<'a> {
         if is_stopped && words.purpose != Purpose::Farewell {
             return Written::Unwanted;
         }
-        let Some(visibility) = network.copy_visibility(words.original) else { return Written::NotPrivately };
-        let named = network.reaches_by_mention(visibility).then_some(words.to);
-        let language = self.view.settings.language.clone();
-        let letters = self.put_in_outbox(&words, visibility, named, language);
-        self.count_letter(words.to, words.about);
-        letters.into_iter().next().map_or(Written::Unwanted, Written::Yes)
-    }
-
-    /// Puts a question before everybody on a network, as a post of its own that mentions nobody, and
-    /// answers with its letters. None where the question is not public.
-    pub(crate) fn publish(&mut self, code: &Code, network: Network, body: &str) -> Vec<LetterId> {
-        let public = |question: &&Question| question.visibility == Visibility::Public;
-        let Some(question) = self.questions.get(code).filter(public).cloned() else { return Vec::new() };
-        let language = question.language.unwrap_or_else(|| self.view.settings.language.clone());
-        let words = Words {
-            purpose: Purpose::Stumper,
-            to: &outlets::everybody(network),
-            about: Some(code),
-            original: Visibility::Public,
-            place: None,
-            words_of: Some(&question.patron.id),
-            body: body.to_owned(),
-        };
-        let letters = self.put_in_outbox(&words, Visibility::Public, None, language);
-        self.count_letter(words.to, words.about);
-        letters
-    }
-
-    /// Cuts words into the parts that their network needs. `named` is mentioned at the beginning.
-    fn put_in_outbox(
-        &mut self,
-        words: &Words<'_>,
-        visibility: Visibility,
-        named: Option<&Account>,
-        language: String,
-    ) -> Vec<LetterId> {
-        let network = words.to.id.network;
         let place = words.place.filter(|place| place.network == network).cloned();
+        let visibility = match network.allows(&self.occasion(&words, place.as_ref())) {
+            Way::As(visibility) => visibility,
+            Way::NotPrivately => return Written::NotPrivately,
+            Way::AgainstTheRules => return Written::AgainstTheRules,
+        };
+        self.note_reply(words.about, place.as_ref());
         let mut reply_to = place.map(ReplyTo::Post);
-        let mut letters = Vec::new();
-        for part in outbox::parts(named, &words.body, network.limits(visibility)) {
+        let language = Some(self.view.settings.language.clone());
+        let warning = words.about.and_then(|code| self.questions.get(code)?.warning.clone());
+        let limits = self.view.settings.limits_on(network, visibility);
+        let (warning, limits) = outbox::under_warning(warning, limits);
+        let (warning, body) = match warning {
+            Some(warning) if network.has_warnings() => (Some(warning), words.body),
+            Some(warning) if words.words_of.is_some() => {
+                (None, crate::desk::wording::warned(warning.reveal(), &words.body))
+            }
+            Some(_) | None => (None, words.body),
+        };
+        let mut first = None;
+        for part in outbox::posts(words.to, &body, visibility, limits) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
                 id: id.clone(),
@@ -325,13 +320,93 @@ impl<'a> Draft<'a> {
                     mentions: part.mentions,
                     visibility,
                     reply_to: reply_to.replace(ReplyTo::Letter(id.clone())),
+                    language: language.clone(),
+                    warning: warning.clone(),
+                },
+                made_at: self.now,
+            });
+            first.get_or_insert(id);
+        }
+        self.count_letter(words.to, words.about);
+        first.map_or(Written::Unwanted, Written::Yes)
+    }
+
+    /// Puts a question before everybody on a network, as a post of its own that mentions nobody, and
+    /// answers with its letters. None where the question is not public.
+    pub(crate) fn publish(&mut self, code: &Code, network: Network, body: &str) -> Vec<LetterId> {
+        let public = |question: &&Question| question.visibility == Visibility::Public;
+        let Some(question) = self.questions.get(code).filter(public).cloned() else { return Vec::new() };
+        let language = question.language.unwrap_or_else(|| self.view.settings.language.clone());
+        let limits = self.view.settings.limits_on(network, Visibility::Public);
+        let (warning, limits) = outbox::under_warning(question.warning, limits);
+        let warning = warning.filter(|_| network.has_warnings());
+        let mut letters: Vec<LetterId> = Vec::new();
+        for part in outbox::parts(&outlets::everybody(network), body, limits, Mentioned::Nowhere) {
+            let id = self.next_letter_id();
+            self.step.letters.push(Letter {
+                id: id.clone(),
+                network,
+                about: Some(code.clone()),
+                purpose: Purpose::Stumper,
+                to: outlets::everybody(network),
+                words_of: Some(question.patron.id.clone()),
+                content: Content::Post {
+                    text: crate::desk::post::Confidential::new(part.text),
+                    mentions: part.mentions,
+                    visibility: Visibility::Public,
+                    reply_to: letters.last().cloned().map(ReplyTo::Letter),
                     language: Some(language.clone()),
+                    warning: warning.clone(),
                 },
                 made_at: self.now,
             });
             letters.push(id);
         }
+        self.count_letter(&outlets::everybody(network), Some(code));
         letters
+    }
+
+    /// What a network's rules look at.
+    fn occasion(&self, words: &Words<'_>, place: Option<&Place>) -> Occasion {
+        let question = words.about.and_then(|code| self.questions.get(code));
+        let is_replied_to = place.is_some_and(|place| {
+            let in_this_step = self.step.letters.iter().any(|letter| match &letter.content {
+                Content::Post { reply_to: Some(ReplyTo::Post(other)), .. } => other.post == place.post,
+                Content::Post { .. } | Content::Delete { .. } => false,
+            });
+            in_this_step || question.is_some_and(|found| found.replied_to.as_ref() == Some(&place.post_id()))
+        });
+        let to_patron = question.is_some_and(|question| question.patron.id == words.to.id);
+        // A patron who said anything about it in a direct message need not be in the view.
+        let asked_directly =
+            to_patron && question.is_some_and(|found| found.visibility == Visibility::Direct);
+        let wrote_directly = self.person(&words.to.id).is_some_and(|person| person.wrote_directly);
+        Occasion {
+            purpose: words.purpose,
+            original: words.original,
+            to_patron,
+            is_called_for: place.is_some() && !is_replied_to,
+            wrote_directly: wrote_directly || asked_directly,
+        }
+    }
+
+    /// Whether a letter of this step goes out as a direct message.
+    pub(crate) fn is_direct(&self, letter: &LetterId) -> bool {
+        let found = self.step.letters.iter().find(|written| written.id == *letter);
+        found.is_some_and(|written| match written.content {
+            Content::Post { visibility, .. } => visibility == Visibility::Direct,
+            Content::Delete { .. } => false,
+        })
+    }
+
+    /// Remembers which post of the patron's has its reply.
+    fn note_reply(&mut self, about: Option<&Code>, place: Option<&Place>) {
+        let Some(place) = place.filter(|place| place.network.wants_the_first_word()) else { return };
+        if let Some(question) = about.and_then(|code| self.questions.get_mut(code))
+            && question.place.post == place.post
+        {
+            question.replied_to = Some(place.post_id());
+        }
     }
 
     /// Has one of the desk's posts deleted.

@@ -51,6 +51,9 @@ pub enum Content {
         reply_to: Option<ReplyTo>,
         /// The language of the text: a BCP 47 tag.
         language: Option<String>,
+        /// What is to stand above the text, where the network can hide a text behind a warning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<Confidential>,
     },
     /// Delete a post of the desk's own. Deleting one that is gone already is success.
     Delete { post: PostId },
@@ -91,6 +94,8 @@ pub enum Purpose {
     Answer,
     /// To the librarian: the patron's thanks.
     Thanks,
+    /// To the patron: how the question ended without an answer.
+    Ending,
     /// Any other word about a question.
     Notice,
     /// A reply to a command, or help.
@@ -113,6 +118,7 @@ impl Purpose {
             Purpose::Detail => "detail",
             Purpose::Answer => "answer",
             Purpose::Thanks => "thanks",
+            Purpose::Ending => "ending",
             Purpose::Notice => "notice",
             Purpose::Reply => "reply",
             Purpose::Stumper => "stumper",

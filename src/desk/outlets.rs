@@ -255,7 +255,9 @@ pub(crate) fn judge(draft: &mut Draft<'_>, code: &Code, number: u32, verdict: Ve
             let source = Some((&offer.author.id, offer.visibility));
             match draft.tell_patron(code, Purpose::Answer, source, body) {
                 Written::Yes(_) => {}
-                Written::NotPrivately | Written::Unwanted => return Outcome::Declined,
+                Written::NotPrivately | Written::AgainstTheRules | Written::Unwanted => {
+                    return Outcome::Declined;
+                }
             }
             (OfferFate::Relayed, "The coordinator passed on", Outcome::Relayed)
         }
@@ -295,9 +297,19 @@ fn put_out(draft: &mut Draft<'_>, question: &Question) {
     let mut letters = Vec::new();
     for network in &outlets.posts {
         let name = outbox::defused(&draft.view.settings.name);
-        let body = wording::stumper(code, &name, &text, network.shows_replies(), outlets.hashtag.as_deref());
+        let text = match &question.warning {
+            Some(warning) if !network.has_warnings() => {
+                &wording::warned(&outbox::defused(warning.reveal()), &text)
+            }
+            Some(_) | None => &text,
+        };
+        let body = wording::stumper(code, &name, text, network.has_timeline(), outlets.hashtag.as_deref());
         letters.extend(draft.publish(code, *network, &body));
     }
+    let text = match &question.warning {
+        Some(warning) => wording::warned(&outbox::defused(warning.reveal()), &text),
+        None => text,
+    };
     let published = Published { at: draft.now, text: Confidential::new(text), letters };
     if let Some(question) = draft.question_mut(code) {
         question.publicity.published = Some(published);

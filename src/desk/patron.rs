@@ -8,17 +8,21 @@ use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
 use crate::desk::escalation;
 use crate::desk::ids::Code;
+use crate::desk::intake;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
-use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
+use crate::desk::question::{Event, Fate, FoundSubject, Piece, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording::Search;
-use crate::desk::{librarian, linking, outlets, wording};
+use crate::desk::{aftercare, librarian, linking, outlets, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
+
+/// The bytes between two pieces of a question: an empty line.
+pub(crate) const PIECES_APART: usize = 2;
 
 /// Thanks in more words than this say something besides.
 const THANKS_WORDS_MAX: usize = 4;
@@ -29,7 +33,8 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    draft.add_question(question(draft, &code, post, State::Seeking));
+    let asked_for = intake::asked_for(post);
+    draft.add_question(Question { asked_for, ..question(draft, &code, post, State::Seeking) });
     take_in(draft, &code)
 }
 
@@ -44,6 +49,9 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         visibility: post.visibility,
         language: post.language.clone(),
         text: Confidential::new(limited(post.text.reveal())),
+        warning: post.warning.as_ref().map(|warning| Confidential::new(outbox::defused(warning.reveal()))),
+        said: vec![Piece { post: post.id(), bytes: limited(post.text.reveal()).len() }],
+        gone: false,
         place: post.place.clone(),
         asked_at: draft.now,
         state,
@@ -55,7 +63,13 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         timers: Default::default(),
         posts: Vec::new(),
         publicity: Default::default(),
+        replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 
@@ -65,6 +79,7 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let subjects = &draft.view.subjects;
     let found = subjects.classify(question.text.reveal(), question.language.as_deref());
     let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    let patron_network = patron.network;
     let learnable = question.learnable;
     if let Some(question) = draft.question_mut(code) {
         question.subjects = found_subjects(&found);
@@ -72,10 +87,17 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     draft.link(post, Some(code.clone()), patron);
     draft.note(code, explanation(draft, code));
+    intake::note(draft, code);
     let search = escalation::seek(draft, code);
     let names =
         draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
     let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if let (Search::Asked(_), Some(minutes)) = (&search, escalation::usual_wait(draft, code)) {
+        body.push_str(&wording::asking::usual_wait(minutes));
+    }
+    if let Some(behind) = draft.view.settings.behind.get(&patron_network) {
+        body.push_str(&wording::behind(*behind));
+    }
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
@@ -102,7 +124,10 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     let owner = question.owner().cloned();
     if !matches!(question.state, State::Answered { .. }) {
         let text = format!("{}\n\n{}", question.text.reveal(), post.text.reveal());
-        question.text = Confidential::new(limited(&text));
+        let text = limited(&text);
+        let before = question.text.reveal().len().saturating_add(PIECES_APART);
+        question.said.push(Piece { post: post.id(), bytes: text.len().saturating_sub(before) });
+        question.text = Confidential::new(text);
     }
     let settings = draft.view.settings;
     if was_interview && draft.apply(code, Event::Reply) {
@@ -243,12 +268,13 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     match draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body) {
         Written::Yes(_) => {
             draft.note(&code, "Thanks passed on to the librarian");
+            aftercare::count(draft, &code, &owner, |work| work.thanked = work.thanked.saturating_add(1));
             welcome(draft, &code, post);
         }
         Written::NotPrivately => {
             draft.reply_about(post, Some(&code), Purpose::Notice, wording::reply_must_be_public(&code));
         }
-        Written::Unwanted => {
+        Written::Unwanted | Written::AgainstTheRules => {
             draft.reply_about(post, Some(&code), Purpose::Reply, wording::thanks_from_anyone());
         }
     }
@@ -378,7 +404,7 @@ fn explanation(draft: &Draft<'_>, code: &Code) -> String {
 }
 
 /// The text, cut at a character where it is too long, and marked there.
-fn limited(text: &str) -> String {
+pub(crate) fn limited(text: &str) -> String {
     if text.len() <= QUESTION_BYTES_MAX {
         return text.to_owned();
     }

@@ -79,6 +79,7 @@ fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     if let Some(correction) = question.correction.as_mut().filter(|said| said.by.id == account.id) {
         correction.by = nobody.clone();
     }
+    question.asked_for.take_if(|asked_for| *asked_for == account.id);
     question.posts.retain(|post| post.to != account.id && post.words_of.as_ref() != Some(&account.id));
     question.publicity.strike_out(&account.id);
     question.state.rename_owner(&account.id, &nobody.id);

@@ -270,6 +270,7 @@ mod tests {
             visibility: Visibility::Public,
             in_reply_to: None,
             language: None,
+            warning: None,
             seen_at: clock::now(),
         };
         engine.handle(Input::Post(Box::new(post))).await.unwrap()

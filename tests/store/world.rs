@@ -63,6 +63,9 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         patron: account(patron),
         visibility: Visibility::Direct,
         language: Some("en".to_owned()),
+        warning: None,
+        said: Vec::new(),
+        gone: false,
         text: Confidential::new(SECRET),
         place: place(&format!("post-{number}")),
         asked_at: at(0),
@@ -80,7 +83,13 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         timers: Default::default(),
         posts: Vec::new(),
         publicity: Default::default(),
+        replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 
@@ -118,6 +127,7 @@ pub(crate) fn letter(name: &str, minutes: i64, about: Option<usize>, reply_to: O
             visibility: Visibility::Direct,
             reply_to,
             language: None,
+            warning: None,
         },
         made_at: at(minutes),
     }

@@ -14,11 +14,11 @@ use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
 use stumper::desk::linking::OneTimeCode;
-use stumper::desk::outbox;
 use stumper::desk::{
     Account, AccountId, Action, Anchor, Code, Confidential, Input, Letter, Network, Outcome, Place, Post,
     PostId, Purpose, Question, Settings, Visibility,
 };
+use stumper::desk::{outbox, weight};
 use stumper::engine::{Engine, Handled};
 use stumper::store::Store;
 use stumper::subjects::{RuleFile, SCREENING_FOLDER, Subjects};
@@ -102,6 +102,9 @@ pub struct World {
     audiences: BTreeMap<PostId, Visibility>,
     /// Everybody who wrote to the desk, or said `join`.
     spoke: BTreeSet<AccountId>,
+    /// Who wrote each post that is not the desk's, and who wrote to the desk privately.
+    authors: BTreeMap<PostId, AccountId>,
+    spoke_directly: BTreeSet<AccountId>,
     /// Everybody who opted in with their own words.
     joined: BTreeSet<AccountId>,
     /// Who said `stop`, and how many posts the desk had made by then.
@@ -149,6 +152,8 @@ impl World {
             said: Vec::new(),
             audiences: BTreeMap::new(),
             spoke: BTreeSet::new(),
+            authors: BTreeMap::new(),
+            spoke_directly: BTreeSet::new(),
             joined: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
@@ -179,6 +184,26 @@ impl World {
         place
     }
 
+    /// Somebody edits the post that asked their latest question.
+    pub fn edits(&mut self, who: &Account, text: &str) {
+        let question = self.latest_question(who);
+        let mut post = self.post(who, text, question.visibility, None);
+        post.place =
+            Place { post: Anchor { id: question.said[0].post.id.clone(), revision: None }, ..post.place };
+        self.input(Input::Edited { post: Box::new(post), at: self.now });
+    }
+
+    /// Somebody deletes the post that asked their latest question.
+    pub fn deletes(&mut self, who: &Account) {
+        let post = self.latest_question(who).said[0].post.clone();
+        self.input(Input::Gone { post });
+    }
+
+    fn latest_question(&self, who: &Account) -> Question {
+        let theirs = self.questions().into_iter().filter(|question| question.patron.id == who.id);
+        theirs.max_by_key(|question| question.asked_at).expect("they have asked something")
+    }
+
     /// A post as a connector would hand it over, not yet given to the desk.
     pub fn post(
         &mut self,
@@ -195,6 +220,7 @@ impl World {
             post: anchor,
         };
         self.audiences.insert(place.post_id(), visibility);
+        self.authors.insert(place.post_id(), who.id.clone());
         let names: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect();
         let text = text.replace("@desk", "").trim().to_owned();
         Post {
@@ -210,6 +236,7 @@ impl World {
             visibility,
             in_reply_to: reply_to.map(Place::post_id),
             language: self.declared.clone(),
+            warning: None,
             seen_at: self.now,
         }
     }
@@ -351,6 +378,7 @@ impl World {
                 } else {
                     self.check_addressee(&posted);
                 }
+                self.check_rules_of_x(&posted, reply_to.as_ref());
                 self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
                 self.posted.push(posted);
@@ -413,8 +441,20 @@ impl World {
     /// is unlisted there is meant for everybody; any other is for those who can see it.
     fn audience_of(&self, post: &Post) -> Visibility {
         let parent = self.posted.iter().find(|posted| Some(posted.place.post_id()) == post.in_reply_to);
-        let code = parent.and_then(|posted| posted.letter.about.as_ref());
+        let named = self.codes.iter().find(|code| post.text.reveal().contains(code.as_str()));
+        let is_message = post.author.id.network == Network::X && post.visibility == Visibility::Direct;
+        let code = named.filter(|_| is_message).or(parent.and_then(|posted| posted.letter.about.as_ref()));
         let question = code.and_then(|code| self.engine.store().question(code).unwrap());
+        // Librarians on X are asked in direct messages whatever the question is.
+        if is_message {
+            let author = &post.author.id;
+            let was_asked = question.is_some_and(|question| {
+                question.visibility == Visibility::Public
+                    && question.patron.id != *author
+                    && question.invitation(author).is_some()
+            });
+            return if was_asked { Visibility::Public } else { post.visibility };
+        }
         let is_public = question.is_some_and(|question| question.visibility == Visibility::Public);
         if post.visibility == Visibility::Unlisted && is_public {
             Visibility::Public
@@ -426,6 +466,9 @@ impl World {
     fn remember(&mut self, post: &Post, audience: Visibility) {
         let text = post.text.reveal().to_owned();
         self.spoke.insert(post.author.id.clone());
+        if post.visibility == Visibility::Direct {
+            self.spoke_directly.insert(post.author.id.clone());
+        }
         if text.to_lowercase().starts_with("join") {
             self.joined.insert(post.author.id.clone());
         }
@@ -488,6 +531,12 @@ impl World {
                 "{} is held back, and somebody heard of it",
                 question.code
             );
+            // Nobody is asked twice, and nobody is asked their own question.
+            let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
+            let known: Vec<&AccountId> = asked.filter(|asked| !asked.id.is_empty()).collect();
+            let once: BTreeSet<&AccountId> = known.iter().copied().collect();
+            assert_eq!(known.len(), once.len(), "{}: somebody was asked twice", question.code);
+            assert!(!once.contains(&question.patron.id), "{}: its patron was asked", question.code);
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {
                 let others =
@@ -545,10 +594,36 @@ impl World {
         );
     }
 
+    /// What X lets the desk say: one reply to each post that calls it, and messages to whoever wrote one.
+    fn check_rules_of_x(&self, posted: &Posted, reply_to: Option<&ReplyTo>) {
+        let (letter, to) = (&posted.letter, &posted.letter.to);
+        if letter.network != Network::X {
+            return;
+        }
+        if posted.visibility == Visibility::Direct {
+            assert!(self.spoke_directly.contains(&to.id), "X: {} wrote no message first", to.handle);
+            return;
+        }
+        let Some(ReplyTo::Post(parent)) = reply_to else { panic!("X: a post that is no reply") };
+        assert_eq!(self.authors.get(&parent.post_id()), Some(&to.id), "X: a reply to somebody else");
+        let is_reply_to_same = |other: &&Posted| match &other.letter.content {
+            Content::Post { reply_to: Some(ReplyTo::Post(other)), .. } => other.post == parent.post,
+            Content::Post { .. } | Content::Delete { .. } => false,
+        };
+        let network = |other: &&Posted| other.letter.network == Network::X;
+        let others = self.posted.iter().filter(network).filter(is_reply_to_same).count();
+        assert_eq!(others, 0, "X: a second reply to one post");
+        let is_courtesy =
+            matches!(letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Invitation);
+        assert!(!is_courtesy, "X: {:?} in public", letter.purpose);
+        assert!(weight::weigh(&posted.text, &weight::X) <= 280, "X: too long");
+    }
+
     /// What the desk says to a patron in its own words names nobody: who was asked is their own business
     /// until they answer.
     fn check_names(&self, posted: &Posted) {
-        let is_own_words = matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice);
+        let is_own_words =
+            matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Ending);
         let code = posted.letter.about.as_ref().filter(|_| is_own_words);
         let Some(question) = code.and_then(|code| self.engine.store().question(code).unwrap()) else {
             return;
