@@ -188,7 +188,7 @@ pub fn unblocked() -> String {
 }
 
 pub fn block_whom() -> String {
-    "Whom? Reply block to a post of mine about their question or answer, or mention them: block @name"
+    "Whom? Reply block to a post of mine about their question or answer, or mention them after the word."
         .to_owned()
 }
 
