@@ -65,6 +65,8 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }

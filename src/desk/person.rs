@@ -37,6 +37,9 @@ pub struct Person {
     /// Whom they do not want to be brought together with, as [`AccountId::digest`].
     #[serde(default)]
     pub blocked: BTreeSet<String>,
+    /// The id of the library they belong to, where they said so and the desk serves several.
+    #[serde(default)]
+    pub library: Option<String>,
     /// Present for librarians.
     #[serde(default)]
     pub librarian: Option<Librarian>,
@@ -53,6 +56,7 @@ impl Person {
             helped_at: None,
             recent_replies: Vec::new(),
             blocked: BTreeSet::new(),
+            library: None,
             librarian: None,
         }
     }

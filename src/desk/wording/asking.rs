@@ -192,6 +192,26 @@ pub fn block_whom() -> String {
         .to_owned()
 }
 
+pub fn library_set(name: &str) -> String {
+    format!("Noted: your library is {name}. Its librarians come first for your questions.")
+}
+
+pub fn library_unset() -> String {
+    "Noted: you belong to no library here.".to_owned()
+}
+
+pub fn which_library(known: impl Iterator<Item = String>) -> String {
+    let known: Vec<String> = known.collect();
+    if known.is_empty() {
+        return "This desk is not shared by several libraries.".to_owned();
+    }
+    format!("Which library is yours? Say: my library is …, one of {}.", known.join(" · "))
+}
+
+pub fn kept_in_library(code: &Code) -> String {
+    format!("{code} stays in your library: I ask nobody else about it from now on.")
+}
+
 /// What a librarian's help did.
 pub fn my_help(librarian: &Librarian, month: u32) -> String {
     let sum = |count: fn(&crate::desk::record::Work) -> u16| -> u32 {
