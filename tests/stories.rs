@@ -33,7 +33,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use stumper::desk::question::Event;
-use stumper::desk::{AccountId, Action, Network, Place, Settings, State, Visibility};
+use stumper::desk::{AccountId, Action, Library, Network, Place, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -164,6 +164,11 @@ fn settings_of(told: &str) -> Settings {
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
             "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
+            "library" => settings.libraries.push(Library {
+                id: value.to_lowercase(),
+                name: format!("{value} Library"),
+                head_start: SignedDuration::from_hours(1),
+            }),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "behind_minutes" => {
                 let behind = SignedDuration::from_mins(value.parse().unwrap());
