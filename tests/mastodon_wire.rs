@@ -201,7 +201,7 @@ async fn the_wait_is_read_by_the_servers_own_clock() {
 async fn check_fetch(name: &str, answer: ResponseTemplate, want: &str) {
     let fake = Fake::new("4.5.0").await;
     fake.says("GET", LIST, answer).await;
-    let got = fake.connector.fetch(Some("{\"known\":[\"1\"]}")).await;
+    let got = fake.connector.fetch(Some("{\"at\":\"l.example\",\"known\":[\"1\"]}")).await;
     let got = got.map_or_else(|failure| failure.to_string(), |batch| format!("{} posts", batch.posts.len()));
     assert!(got.contains(want), "{name}: {got}");
 }
