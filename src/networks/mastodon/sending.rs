@@ -13,6 +13,7 @@ use crate::desk::letter::{Mention, Refusal};
 use crate::desk::{Account, Network, Place, PostId, Visibility};
 use crate::networks::mastodon::api::{Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::pace::Kind;
+use crate::networks::mastodon::server::Family;
 use crate::networks::mastodon::status::{self, Me};
 use crate::networks::mastodon::write::{self, NotAStatus};
 use crate::networks::mastodon::{Connector, Known, catch_up, is_plain_id, own_network};
@@ -30,9 +31,15 @@ impl Connector {
     pub(super) async fn post(&self, outgoing: &Outgoing, mentions: &[Mention]) -> Result<Place, Failure> {
         let known = self.known().await?;
         let mut ids = Vec::new();
-        if known.server.honours_allowed_mentions() {
+        let server = &known.server;
+        if server.honours_allowed_mentions() || server.family == Family::Unknown {
             for mention in mentions {
-                ids.push(self.id_of(&mention.account).await?);
+                match self.id_of(&mention.account).await {
+                    Ok(id) => ids.push(id),
+                    // A server of an unknown kind may need no ids.
+                    Err(Failure::Refused(_) | Failure::Transient(_)) if server.family == Family::Unknown => {}
+                    Err(failure) => return Err(failure),
+                }
             }
         }
         let (body, visibility) = write::body(outgoing, &known.server, &ids).map_err(not_sent)?;
