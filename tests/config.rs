@@ -416,7 +416,7 @@ fn a_server_of_the_mastodon_api_is_named_with_where_its_token_is() {
 #[test]
 fn what_is_wrong_about_a_server_is_said() {
     insta::assert_snapshot!(said(MASTODON), @r#"
-    1:1 Mastodon is enabled but the server is not named
+    1:10 Mastodon is enabled but the server is not named
       hint: add `server = "https://lib.example"` with the server where the desk has its account
     "#);
     for server in ["lib.example", "http://lib.example", "https://lib.example/about", "https://t@lib.example"]
