@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Mention, Purpose};
-use stumper::desk::question::{Entry, Fate, FoundSubject, Invitation, Reason, Rung, Why};
+use stumper::desk::question::{Entry, FoundSubject, Invitation, Reason, Rung, Why};
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store};
