@@ -167,6 +167,8 @@ fn step(number: usize) -> Step {
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     };
     let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours;
-use crate::desk::{Network, Policy, Settings};
+use crate::desk::{Library, Network, Policy, Settings};
 use crate::fault::{Fault, Severity};
 
 mod duration;
@@ -66,6 +66,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "default_limit",
         ],
     ),
+    ("library", &["id", "name", "head_start"]),
     ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("outlets", outlets::KEYS),
@@ -282,6 +283,7 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
     let mut settings = Settings::default();
     let (rules, data) = read_desk(&sections, &mut settings, faults);
     read_routing(&sections, &mut settings, faults);
+    settings.libraries = read_libraries(&sections, faults);
     read_privacy(&sections, &mut settings, faults);
     read_limits(&sections, &mut settings, faults);
     let listen = read_web(&sections, faults);
@@ -413,6 +415,26 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
         );
     }
     section.close(faults);
+}
+
+/// The libraries that share the desk: one `[[library]]` for each.
+fn read_libraries(sections: &Sections<'_>, faults: &mut Faults) -> Vec<Library> {
+    let mut libraries: Vec<Library> = Vec::new();
+    for mut section in sections.each("library") {
+        let id = section.text("id", faults).map(|(id, _)| id.trim().to_owned()).unwrap_or_default();
+        let name = section.text("name", faults).map(|(name, _)| name.trim().to_owned());
+        let head_start = section.duration("head_start", MINUTE..=DAY * 7, HOUR, faults);
+        let whole = section.whole();
+        section.close(faults);
+        let is_known = libraries.iter().any(|library| library.id == id);
+        if id.is_empty() || is_known || id.eq_ignore_ascii_case("none") {
+            let hint = "write `id = \"springfield\"`, another one for each library";
+            faults.add(whole, "this library has no id of its own", hint);
+            continue;
+        }
+        libraries.push(Library { name: name.unwrap_or_else(|| id.clone()), id, head_start });
+    }
+    libraries
 }
 
 fn read_privacy(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {

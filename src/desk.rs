@@ -23,6 +23,7 @@ mod intake;
 mod ladder;
 pub mod letter;
 mod librarian;
+mod libraries;
 pub mod linking;
 pub mod manners;
 pub mod outbox;
@@ -51,7 +52,7 @@ pub use person::{Librarian, Person};
 pub use post::{Account, AccountId, Anchor, Confidential, Network, Place, Post, PostId, Visibility};
 pub use question::{Question, State};
 pub use roster::Roster;
-pub use settings::{Policy, Settings};
+pub use settings::{Library, Policy, Settings};
 pub use step::{Link, Outcome, Step, View};
 
 use jiff::Timestamp;

@@ -693,7 +693,7 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
     $ stumper librarians list --json
     exit: 0
     --- stdout
-    {"network":"sandbox","id":"nina","handle":"nina","librarian":{"opted_in_at":null,"subjects":["history"],"hours":[],"languages":["de"],"limit":2,"paused_until":null,"open":[],"asked_at":null,"asked_total":0,"answered_total":0}}
+    {"network":"sandbox","id":"nina","handle":"nina","librarian":{"opted_in_at":null,"subjects":["history"],"hours":[],"languages":["de"],"limit":2,"paused_until":null,"open":[],"asked_at":null,"asked_total":0,"answered_total":0,"invitations":{"count":1,"per":"day"}}}
     --- stderr
 
     $ stumper librarians pause zoe
@@ -832,7 +832,10 @@ fn nothing_lost_what_is_held_back_is_seen_and_released() {
 fn a_corrected_question_is_shown_as_such_and_learnt_from_only_where_it_may_be() {
     let folder = Folder::new();
     let bot = fs::read_to_string(folder.path("bot.toml")).unwrap();
-    folder.write("bot.toml", &format!("[privacy]\nlearn_from_questions = true\n{bot}"));
+    folder.write(
+        "bot.toml",
+        &format!("[routing]\ninvitations_per_day = 9\n[privacy]\nlearn_from_questions = true\n{bot}"),
+    );
     folder.write("rules/law.toml", LAW);
     let desk = folder.start();
     desk.say("nina", "@desk join history", "direct", None);

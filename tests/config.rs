@@ -45,9 +45,11 @@ fn every_setting_of_the_shipped_file_can_be_switched_on() {
     let text = include_str!("../bot.toml").replace("enabled = false", "enabled = true");
     let text: String = text
         .lines()
-        .map(|line| match line.strip_prefix("# ").filter(|rest| rest.contains(" = \"")) {
-            Some(setting) => format!("{setting}\n"),
-            None => format!("{line}\n"),
+        .map(|line| {
+            match line.strip_prefix("# ").filter(|rest| rest.contains(" = \"") || rest.starts_with("[[")) {
+                Some(setting) => format!("{setting}\n"),
+                None => format!("{line}\n"),
+            }
         })
         .collect();
     assert_eq!(said(&text), "");
@@ -281,13 +283,13 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
+      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     2:2 there is no such section
       hint: did you mean `[privacy]`?
     3:10 there is no such section
       hint: did you mean `[network.bluesky]`?
     4:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
+      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     ");
     insta::assert_snapshot!(with("name = \"x\"\nweb = 5"), @r"
     1:1 this key stands outside its section
@@ -419,7 +421,7 @@ fn a_server_of_the_mastodon_api_is_named_with_where_its_token_is() {
 #[test]
 fn what_is_wrong_about_a_server_is_said() {
     insta::assert_snapshot!(said(MASTODON), @r#"
-    1:1 Mastodon is enabled but the server is not named
+    1:10 Mastodon is enabled but the server is not named
       hint: add `server = "https://lib.example"` with the server where the desk has its account
     "#);
     for server in ["lib.example", "http://lib.example", "https://lib.example/about", "https://t@lib.example"]

@@ -58,7 +58,9 @@ impl Home {
     fn new(networks: &str, password: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let limits = "default_limit = 50\n[limits]\nreplies_per_person_hour = 1000\nletters_per_question_hour = 1000\n";
-        let text = format!("[routing]\n{limits}[web]\nlisten = \"127.0.0.1:0\"\n{networks}");
+        let text = format!(
+            "[routing]\ninvitations_per_day = 100\n{limits}[web]\nlisten = \"127.0.0.1:0\"\n{networks}"
+        );
         fs::write(folder.path().join("bot.toml"), text).unwrap();
         fs::create_dir(folder.path().join("rules")).unwrap();
         for (id, term) in [("history", "empire"), ("law", "patent")] {

@@ -17,9 +17,10 @@ use std::time::Duration;
 use mastodon::{Fault, Person, Profile, Server, Stream, eventually};
 use secrecy::SecretString;
 use stumper::config::rules_dir;
-use stumper::desk::Settings;
 use stumper::desk::question::State;
+use stumper::desk::{Settings, Visibility};
 use stumper::engine::{self, Engine, Running};
+use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
 use stumper::networks::{Connector, http, mastodon as network};
 use stumper::store::Store;
 use stumper::subjects::Subjects;
@@ -32,6 +33,7 @@ struct Desk {
     folder: tempfile::TempDir,
     poll: Duration,
     limits: network::Limits,
+    sandbox: Option<Arc<Sandbox>>,
     life: Option<Life>,
 }
 
@@ -50,14 +52,8 @@ impl Desk {
     async fn open_on(server: Server) -> Desk {
         let person = server.person("desk");
         let folder = tempfile::tempdir().unwrap();
-        let mut desk = Desk {
-            server,
-            person,
-            folder,
-            poll: Duration::from_millis(50),
-            limits: network::Limits::default(),
-            life: None,
-        };
+        let (poll, limits) = (Duration::from_millis(50), network::Limits::default());
+        let mut desk = Desk { server, person, folder, poll, limits, sandbox: None, life: None };
         desk.start().await;
         desk
     }
@@ -70,7 +66,10 @@ impl Desk {
         let rules = rules_dir::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
         let (subjects, _) = Subjects::compile(&rules);
         let engine = Arc::new(Engine::new(store, subjects, Settings::default()));
-        let connectors = vec![Arc::new(Connector::Mastodon(Box::new(self.connector())))];
+        let mut connectors = vec![Arc::new(Connector::Mastodon(Box::new(self.connector())))];
+        if let Some(sandbox) = &self.sandbox {
+            connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
+        }
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let running = {
@@ -585,4 +584,63 @@ async fn a_withdrawn_question_stays_withdrawn() {
     desk.settles().await;
     let questions = desk.engine().store().questions(None, 10).unwrap();
     assert_eq!(questions[0].state, State::Withdrawn);
+}
+
+/// One question, one conversation, whatever networks its people are on. Promise 1: what is private on one
+/// is private on the other; handles do not cross.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_of_two_networks_meet_through_the_desk() {
+    let mut desk = Desk::open(Profile::Mastodon46).await;
+    desk.stop().await;
+    let sandbox = Arc::new(Sandbox::open(&desk.folder.path().join("sandbox"), "desk").unwrap());
+    desk.sandbox = Some(sandbox.clone());
+    desk.start().await;
+    let (ann, clio) = (desk.server.person("ann"), desk.server.person("clio"));
+    desk.joins(&clio, "law").await;
+    say(&sandbox, "bob", "@desk Can my landlord evict me without a court order?", Visibility::Direct, None)
+        .await;
+    let invitation = clio.hears("Can my landlord evict me").await;
+    assert_eq!(invitation.visibility, "direct", "promise 1");
+    assert!(!invitation.text.contains("bob"), "handles do not cross");
+    clio.reply(&invitation.id, "No; ask your legal aid office.");
+    let answer = found(&sandbox, "bob", "ask your legal aid office").await;
+    assert!(answer.1.contains("a librarian") && !answer.1.contains("clio"), "handles do not cross");
+
+    say(&sandbox, "lexi", "@desk join history", Visibility::Direct, None).await;
+    found(&sandbox, "lexi", "Welcome to the desk").await;
+    let question = desk.asked(&ann, "When did the Ottoman Empire end?");
+    let (to_lexi, _) = found(&sandbox, "lexi", "When did the Ottoman Empire end?").await;
+    say(&sandbox, "lexi", "On 1 November 1922.", Visibility::Unlisted, Some(to_lexi)).await;
+    ann.sees(&question, "On 1 November 1922.").await;
+    desk.settles().await;
+    desk.said_everything_once();
+}
+
+async fn say(sandbox: &Sandbox, who: &str, text: &str, visibility: Visibility, reply_to: Option<u64>) {
+    let saying = Saying {
+        author: Handle::parse(who).unwrap(),
+        text: stumper::desk::Confidential::new(text),
+        visibility,
+        to: [Handle::parse("desk").unwrap()].into(),
+        in_reply_to: reply_to,
+        language: None,
+        key: None,
+    };
+    sandbox.say(saying, stumper::clock::now()).await.unwrap();
+}
+
+/// Waits until the desk has written something to somebody on the sandbox.
+async fn found(sandbox: &Sandbox, to: &str, part: &str) -> (u64, String) {
+    let name = format!("@{to} ");
+    eventually(&format!("{to} reads {part:?} on the sandbox"), || async {
+        sandbox.posts().iter().find_map(|entry| match entry {
+            sandbox::Entry::Post(post) => {
+                let text = post.text.reveal();
+                (post.author == *sandbox.desk() && text.starts_with(&name) && text.contains(part))
+                    .then(|| (post.id, text.to_owned()))
+            }
+            sandbox::Entry::Gone(_) => None,
+        })
+    })
+    .await
 }

@@ -201,7 +201,7 @@ async fn the_wait_is_read_by_the_servers_own_clock() {
 async fn check_fetch(name: &str, answer: ResponseTemplate, want: &str) {
     let fake = Fake::new("4.5.0").await;
     fake.says("GET", LIST, answer).await;
-    let got = fake.connector.fetch(Some("{\"known\":[\"1\"]}")).await;
+    let got = fake.connector.fetch(Some("{\"at\":\"l.example\",\"known\":[\"1\"]}")).await;
     let got = got.map_or_else(|failure| failure.to_string(), |batch| format!("{} posts", batch.posts.len()));
     assert!(got.contains(want), "{name}: {got}");
 }
@@ -329,6 +329,36 @@ async fn a_letter_is_sent_under_its_own_key_to_nobody_else() {
     assert_eq!(bodies[0]["visibility"], "direct");
     assert_eq!(bodies[0]["allowed_mentions"], json!(["10"]));
     assert_eq!(fake.count("/api/v1/accounts/lookup").await, 1, "an id is asked for once");
+}
+
+/// A server of an unknown kind may refuse mentions that are not named, so they are named.
+#[tokio::test]
+async fn an_unknown_kind_of_server_is_told_whom_a_post_mentions() {
+    let fake = Fake::new("4.2.1 (compatible; Somebody 1.0)").await;
+    fake.says("POST", POST, ok(taken("direct", json!([ann()])))).await;
+    fake.connector.send(&reply(Visibility::Direct)).await.unwrap();
+    let all = fake.server.received_requests().await.unwrap();
+    let body: Value =
+        serde_json::from_slice(&all.iter().find(|request| request.url.path() == POST).unwrap().body).unwrap();
+    assert_eq!(body["allowed_mentions"], json!(["10"]));
+}
+
+/// A socket that stays open and says nothing: the letter may be there.
+#[tokio::test]
+async fn once_a_server_that_hangs_leaves_it_open_whether_a_letter_is_there() {
+    let server = Server::start(Profile::Mastodon46).await;
+    let (desk, ann) = (server.person("desk"), server.person("ann@lib.example"));
+    let question = ann.post("@desk why?", "direct", None);
+    let token = SecretString::from(desk.account().token);
+    let connector = Connector::new(Settings::new(&server.address, token), http::client().unwrap());
+    let mut outgoing = reply(Visibility::Direct);
+    let place = Place::top(Network::Mastodon, Anchor { id: question, revision: None });
+    outgoing.reply_to = Some(place);
+    connector.send(&outgoing).await.unwrap();
+    server.goes_wrong(|_, _| mastodon::Fault::Hangs);
+    // From here on, waiting takes no time.
+    tokio::time::pause();
+    assert!(matches!(connector.send(&outgoing).await, Err(Failure::Unsure(_))));
 }
 
 /// Promise 1: a post that became wider, or that reaches nobody, is taken back and told.

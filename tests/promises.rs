@@ -108,20 +108,36 @@ enum Happening {
         whom: usize,
         question: usize,
     },
+    /// Somebody edits, or deletes, what they asked last.
+    Edits {
+        who: usize,
+        on: Network,
+        words: usize,
+    },
+    Deletes {
+        who: usize,
+        on: Network,
+    },
     NetworkDown,
     NetworkUp,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let network =
-        prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky), 2 => Just(Network::X)];
+    let network = || {
+        prop_oneof![
+            3 => Just(Network::Sandbox),
+            1 => Just(Network::Bluesky),
+            1 => Just(Network::Mastodon),
+            2 => Just(Network::X),
+        ]
+    };
     let visibility = prop_oneof![
         2 => Just(Visibility::Public),
         2 => Just(Visibility::Direct),
         1 => Just(Visibility::Unlisted),
     ];
     let says =
-        (0..PEOPLE.len(), network, 0..WORDS.len(), visibility, any::<bool>(), prop::option::of(0..6usize))
+        (0..PEOPLE.len(), network(), 0..WORDS.len(), visibility, any::<bool>(), prop::option::of(0..6usize))
             .prop_map(|(who, on, words, visibility, calls, reply_to)| Happening::Says {
                 who,
                 on,
@@ -141,6 +157,9 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|minutes| Happening::Waits { minutes }),
         1 => (0..5usize, 0..PEOPLE.len(), 0..4usize)
             .prop_map(|(action, whom, question)| Happening::Coordinator { action, whom, question }),
+        1 => (0..PEOPLE.len(), network(), 0..WORDS.len())
+            .prop_map(|(who, on, words)| Happening::Edits { who, on, words }),
+        1 => (0..PEOPLE.len(), network()).prop_map(|(who, on)| Happening::Deletes { who, on }),
         1 => Just(Happening::NetworkDown),
         1 => Just(Happening::NetworkUp),
     ]
@@ -155,6 +174,8 @@ struct Town {
 
 impl Town {
     fn new(settings: Settings) -> Town {
+        // More often than people usually want, so that more happens.
+        let settings = Settings { invitations_per_day: 9, ..settings };
         let mut town = Town { world: World::with(settings), posts: Vec::new(), marks: 0 };
         for (who, words) in
             [("clio", "join history, genealogy"), ("otto", "join history"), ("vera", "join general")]
@@ -164,6 +185,7 @@ impl Town {
         town.says(&account(Network::Bluesky, "gena"), "@desk join law", Visibility::Public, None);
         town.says(&account(Network::X, "otto"), "join history, law", Visibility::Direct, None);
         town.says(&account(Network::X, "vera"), "@desk join general", Visibility::Public, None);
+        town.says(&account(Network::Mastodon, "mara"), "@desk join history", Visibility::Unlisted, None);
         town
     }
 
@@ -182,7 +204,7 @@ impl Town {
 
     /// Prose gets a mark of its own, so that any copy of it can be told from all others.
     fn marked(&mut self, text: &str) -> String {
-        const PROSE: [&str; 14] = [
+        const PROSE: [&str; 16] = [
             "@ann",
             "When",
             "Which",
@@ -197,6 +219,8 @@ impl Town {
             "also:",
             "Buy",
             "You are",
+            "not solved",
+            "for @clio",
         ];
         if !PROSE.iter().any(|start| text.trim_start_matches("@desk ").starts_with(start)) {
             return text.to_owned();
@@ -223,6 +247,19 @@ impl Town {
             }
             Happening::Waits { minutes } => self.world.wait(SignedDuration::from_mins(*minutes)),
             Happening::Coordinator { action, whom, question } => self.coordinate(*action, *whom, *question),
+            Happening::Edits { who, on, words } => {
+                let who = account(*on, PEOPLE[*who]);
+                if self.world.has_asked(&who) {
+                    let text = self.marked(WORDS[*words]);
+                    self.world.edits(&who, &text);
+                }
+            }
+            Happening::Deletes { who, on } => {
+                let who = account(*on, PEOPLE[*who]);
+                if self.world.has_asked(&who) {
+                    self.world.deletes(&who);
+                }
+            }
             Happening::NetworkDown => self.world.network_down = true,
             Happening::NetworkUp => {
                 self.world.network_down = false;

@@ -36,7 +36,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use stumper::desk::outlets::Verdict;
 use stumper::desk::question::Event;
-use stumper::desk::{AccountId, Action, Network, Place, Purpose, Settings, State, Visibility};
+use stumper::desk::{AccountId, Action, Library, Network, Place, Purpose, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -172,6 +172,11 @@ fn settings_of(told: &str) -> Settings {
                     value.split(", ").map(|name| Network::named(name).unwrap()).collect();
                 settings.outlets.hashtag = Some("stumper".to_owned());
             }
+            "library" => settings.libraries.push(Library {
+                id: value.to_lowercase(),
+                name: format!("{value} Library"),
+                head_start: SignedDuration::from_hours(1),
+            }),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "behind_minutes" => {
                 let behind = SignedDuration::from_mins(value.parse().unwrap());

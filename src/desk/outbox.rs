@@ -268,8 +268,13 @@ pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&P
     }
     match (letter.about.as_ref(), question) {
         (Some(_), None) => false,
-        // Nobody answers below a post that its author deleted.
-        (Some(_), Some(question)) if question.gone && letter.to.id == question.patron.id => false,
+        // Nobody answers below a post that its author deleted, or repeats what it said.
+        (Some(_), Some(question))
+            if question.gone
+                && [Some(&letter.to.id), letter.words_of.as_ref()].contains(&Some(&question.patron.id)) =>
+        {
+            false
+        }
         (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
             let invitation = question.invitation(&letter.to.id);
             // Who took it from the list of stumpers has not seen it yet.

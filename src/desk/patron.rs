@@ -33,7 +33,11 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    let asked_for = intake::asked_for(post);
+    let accepts = |named: &AccountId| {
+        let librarian = draft.view.roster.get(named).and_then(|person| person.librarian.as_ref());
+        librarian.is_some_and(|librarian| librarian.by_name)
+    };
+    let asked_for = intake::asked_for(post).filter(accepts);
     draft.add_question(Question { asked_for, ..question(draft, &code, post, State::Seeking) });
     take_in(draft, &code)
 }
@@ -69,6 +73,8 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }

@@ -48,6 +48,9 @@ pub struct Person {
     /// Whom they do not want to be brought together with, as [`AccountId::digest`].
     #[serde(default)]
     pub blocked: BTreeSet<String>,
+    /// The id of the library they belong to, where they said so and the desk serves several.
+    #[serde(default)]
+    pub library: Option<String>,
     /// Present for librarians.
     #[serde(default)]
     pub librarian: Option<Librarian>,
@@ -67,6 +70,7 @@ impl Person {
             linked: BTreeSet::new(),
             one_time: None,
             blocked: BTreeSet::new(),
+            library: None,
             librarian: None,
         }
     }
@@ -128,31 +132,31 @@ pub struct Librarian {
     #[serde(default)]
     pub invitations: Allowance,
     /// How often they were invited lately.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub load: Load,
     /// What their invitations showed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub record: Record,
     /// After passing twice in a row they are not asked before this time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub resting_until: Option<Timestamp>,
     /// When they last wrote to the desk.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub seen_at: Option<Timestamp>,
     /// Days on which they are not asked, the first and the last, by their own clock.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub away: Vec<(Date, Date)>,
     /// The kind of question they would rather have.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub level: Option<Level>,
     /// Patrons may ask for them by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub by_name: bool,
     /// They want the daily list of open stumpers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digest: bool,
     /// When that list was last sent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digest_at: Option<Timestamp>,
 }
 
@@ -236,6 +240,11 @@ impl Librarian {
         let start = day.and_then(|day| zone.to_timestamp(day.to_datetime(Time::midnight())));
         start.unwrap_or(Timestamp::MAX)
     }
+}
+
+/// Whether a field is as it is for everybody at first: then it is not stored.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn day_number(date: Date) -> i64 {

@@ -80,6 +80,12 @@ pub struct Question {
     /// How much work it seems to be.
     #[serde(default)]
     pub level: Option<Level>,
+    /// The library of its patron, by its id.
+    #[serde(default)]
+    pub library: Option<String>,
+    /// It never leaves that library.
+    #[serde(default)]
+    pub only_library: bool,
     /// What the patron was told last about how far the search has come.
     #[serde(default)]
     pub told: Told,

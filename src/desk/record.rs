@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::desk::person::is_default;
 use crate::subjects::SubjectId;
 
 /// Ends of the classes of reaction times, in minutes. What takes longer is the last class.
@@ -56,14 +57,19 @@ const AT_HAND_FACTOR: f64 = 2.0;
 pub struct Record {
     /// How many invitations there were that tell something, in tenths: one that somebody else took
     /// after two of ten minutes tells a fifth of what it would have told.
+    #[serde(skip_serializing_if = "is_default")]
     pub asked_tenths: u16,
     /// How many were claimed within each class of reaction times.
+    #[serde(skip_serializing_if = "is_default")]
     pub claims: [u16; REACTIONS],
     /// The same by the hour at which they were asked.
+    #[serde(skip_serializing_if = "is_default")]
     pub bands: [Share; BANDS],
     /// The same by subject, and what came of it.
+    #[serde(skip_serializing_if = "is_default")]
     pub subjects: BTreeMap<SubjectId, Work>,
     /// How often in a row they passed.
+    #[serde(skip_serializing_if = "is_default")]
     pub passes_in_a_row: u8,
 }
 
@@ -79,11 +85,17 @@ pub struct Share {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Work {
+    #[serde(skip_serializing_if = "is_default")]
     pub share: Share,
+    #[serde(skip_serializing_if = "is_default")]
     pub passed: u16,
+    #[serde(skip_serializing_if = "is_default")]
     pub answered: u16,
+    #[serde(skip_serializing_if = "is_default")]
     pub thanked: u16,
+    #[serde(skip_serializing_if = "is_default")]
     pub solved: u16,
+    #[serde(skip_serializing_if = "is_default")]
     pub not_solved: u16,
     /// How many of the questions they claimed had waited for how long, in classes, by the hour at which
     /// they were asked.

@@ -56,6 +56,16 @@ impl Outlets {
     }
 }
 
+/// One of the libraries that share a desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// For so long after a question only librarians of its patron's own library are asked.
+    pub head_start: SignedDuration,
+}
+
 /// How the desk behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -76,6 +86,8 @@ pub struct Settings {
     /// How sure the desk has to be of a subject, in per cent, to ask its librarians. Doubtful questions
     /// go to the general desk.
     pub sure_from_percent: u8,
+    /// The libraries that share the desk, where they do.
+    pub libraries: Vec<Library>,
     /// How librarians are invited.
     pub policy: Policy,
     /// How likely, in per cent, one of those invited together shall be to claim the question …
@@ -135,6 +147,7 @@ impl Default for Settings {
             limits: BTreeMap::new(),
             behind: BTreeMap::new(),
             sure_from_percent: 20,
+            libraries: Vec::new(),
             policy: Policy::Waves,
             claim_chance_percent: 80,
             claim_within: SignedDuration::from_mins(10),

@@ -89,6 +89,8 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }

@@ -159,6 +159,8 @@ pub struct World {
     pub streams_opened: usize,
     pub streaming_address: String,
     pub requests: Vec<String>,
+    /// What happened when, to be read after a failure.
+    pub log: Vec<String>,
     /// The bodies of everything that was to be posted.
     pub bodies: Vec<serde_json::Value>,
     changes: broadcast::Sender<(String, String)>,
@@ -208,6 +210,7 @@ impl Server {
             streams_opened: 0,
             streaming_address: String::new(),
             requests: Vec::new(),
+            log: Vec::new(),
             bodies: Vec::new(),
             changes: broadcast::channel(1_000).0,
         };
@@ -307,6 +310,12 @@ impl World {
             }
             self.changes.send((name, "notification".to_owned())).ok();
         }
+        self.log.push(format!(
+            "{} posted {id} below {:?}: {:.60}",
+            self.true_now(),
+            status.in_reply_to,
+            status.text
+        ));
         self.statuses.push(status);
         id
     }

@@ -112,6 +112,9 @@ async fn answer(State(world): State<Shared>, request: Request) -> Response {
         let mut world = world.lock().unwrap();
         world.requests.push(format!("{method} {path}"));
         let fault = (world.faults)(&method, &path);
+        let when = world.true_now();
+        let text = body["status"].as_str().unwrap_or_default();
+        world.log.push(format!("{when} {method} {path} {fault:?} {key:?} {text:.60}"));
         let name = world.accounts.iter().find(|(_, account)| account.token == token);
         let name = name.map(|(name, _)| name.clone());
         let (limits, is_beyond) = use_up(&mut world, &method, &path);

@@ -199,6 +199,10 @@ impl World {
         self.input(Input::Gone { post });
     }
 
+    pub fn has_asked(&self, who: &Account) -> bool {
+        self.questions().iter().any(|question| question.patron.id == who.id)
+    }
+
     fn latest_question(&self, who: &Account) -> Question {
         let theirs = self.questions().into_iter().filter(|question| question.patron.id == who.id);
         theirs.max_by_key(|question| question.asked_at).expect("they have asked something")
@@ -245,13 +249,20 @@ impl World {
     pub fn input(&mut self, input: Input) -> Outcome {
         let before = self.states();
         let now = self.now;
-        let audience = if let Input::Post(post) = &input { Some(self.audience_of(post)) } else { None };
+        let audience = match &input {
+            Input::Post(post) | Input::Edited { post, .. } => Some(self.audience_of(post)),
+            Input::Gone { .. }
+            | Input::Timer { .. }
+            | Input::Delivered { .. }
+            | Input::Refused { .. }
+            | Input::Coordinator { .. } => None,
+        };
         let handled = self.runtime.block_on(self.engine.handle_at(input.clone(), now)).unwrap();
         let Handled::Done(outcome) = handled else {
             assert_eq!(handled, Handled::SeenBefore, "no input may make the core fail");
             return Outcome::Outdated;
         };
-        if let (Input::Post(post), Some(audience)) = (&input, audience) {
+        if let (Input::Post(post) | Input::Edited { post, .. }, Some(audience)) = (&input, audience) {
             self.remember(post, audience);
         }
         self.deliver();

@@ -56,6 +56,8 @@ fn question() -> Question {
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }

@@ -20,8 +20,10 @@ pub(super) const KNOWN_MAX: usize = 15;
 const ID_BYTES_MAX: usize = 200;
 
 /// What is stored between fetches: the newest ids, the oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cursor {
+    /// The server whose ids these are.
+    at: String,
     known: Vec<String>,
 }
 
@@ -31,10 +33,14 @@ pub(super) fn by_age(a: &str, b: &str) -> Ordering {
 }
 
 impl Cursor {
-    /// The cursor that was stored; `None` where there is none or it cannot be read. Then the desk begins
-    /// anew at the newest, and answers nothing older.
-    pub(super) fn parse(stored: Option<&str>) -> Option<Cursor> {
-        serde_json::from_str(stored?).ok()
+    pub(super) fn new(server: &str) -> Cursor {
+        Cursor { at: server.to_owned(), known: Vec::new() }
+    }
+
+    /// The cursor that was stored; `None` where there is none, it cannot be read, or it is of another
+    /// server. Then the desk begins anew at the newest, and answers nothing older.
+    pub(super) fn parse(stored: Option<&str>, server: &str) -> Option<Cursor> {
+        serde_json::from_str(stored?).ok().filter(|cursor: &Cursor| cursor.at == server)
     }
 
     pub(super) fn stored(&self) -> String {
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn pages_are_read_oldest_first_whatever_their_order_is() {
-        let mut cursor = Cursor::default();
+        let mut cursor = Cursor::new("l.example");
         assert_eq!(taken(&mut cursor, &["10", "9", "8"]), ["8", "9", "10"]);
         assert_eq!(taken(&mut cursor, &["11", "9", "11", "12", ""]), ["11", "12"]);
         assert_eq!(taken(&mut cursor, &["12", "11"]), [""; 0]);
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_item_that_appears_late_is_found() {
-        let mut cursor = Cursor::default();
+        let mut cursor = Cursor::new("l.example");
         taken(&mut cursor, &["1", "3", "5"]);
         assert_eq!(taken(&mut cursor, &["4", "5", "3"]), ["4"]);
         assert_eq!(taken(&mut cursor, &["4", "5", "3"]), [""; 0]);
@@ -135,13 +141,14 @@ mod tests {
 
     #[test]
     fn the_memory_is_short_and_nothing_below_it_comes_back() {
-        let mut cursor = Cursor::default();
+        let mut cursor = Cursor::new("l.example");
         let ids: Vec<String> = (100..400).map(|id: u32| id.to_string()).collect();
         cursor.know(ids);
         assert_eq!(cursor.known.len(), KNOWN_MAX);
         assert_eq!(taken(&mut cursor, &["120", "384", "99", "400"]), ["400"]);
         let stored = cursor.stored();
-        assert_eq!(Cursor::parse(Some(&stored)), Some(cursor));
-        assert_eq!(Cursor::parse(Some("nonsense")), None);
+        assert_eq!(Cursor::parse(Some(&stored), "l.example"), Some(cursor));
+        assert_eq!(Cursor::parse(Some(&stored), "other.example"), None, "the desk has moved");
+        assert_eq!(Cursor::parse(Some("nonsense"), "l.example"), None);
     }
 }
