@@ -160,6 +160,7 @@ fn step(number: usize) -> Step {
         ]
         .into(),
         posts: Vec::new(),
+        publicity: Default::default(),
         replied_to: None,
         recent_letters: vec![at],
         blocked: Default::default(),

@@ -16,15 +16,17 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours;
-use crate::desk::{Library, Policy, Settings};
+use crate::desk::{Library, Network, Policy, Settings};
 use crate::fault::{Fault, Severity};
 
 mod duration;
+mod outlets;
 mod reader;
 pub mod rules_dir;
 pub mod secrets;
 pub mod x;
 
+pub use outlets::{Atom, Facebook};
 use reader::{Faults, Sections};
 
 /// The file that `stumper` reads when it is told no other.
@@ -67,6 +69,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("library", &["id", "name", "head_start"]),
     ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
+    ("outlets", outlets::KEYS),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
     ("network.mastodon", &["enabled", "server", "streaming", "poll", "token_env", "token_file"]),
@@ -120,6 +123,10 @@ pub struct Config {
     pub sandbox: bool,
     /// The account on Bluesky, where it is in use.
     pub bluesky: Option<Bluesky>,
+    /// The Facebook Page on which questions are published, where there is one.
+    pub facebook: Option<Facebook>,
+    /// The feed of published questions, where there is one.
+    pub atom: Option<Atom>,
     /// The account on X, where it is in use.
     pub x: Option<x::X>,
     /// The account on a server of the Mastodon API, where it is in use.
@@ -189,6 +196,8 @@ pub fn load(path: &Path) -> Loaded {
         rules: home.join(config.rules),
         data: home.join(config.data),
         bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
+        facebook: config.facebook.map(|page| Facebook { token: page.token.below(home), ..page }),
+        atom: config.atom.map(|atom| Atom { file: home.join(atom.file), ..atom }),
         x: config.x.map(|x| x::X { secrets: x.secrets.below(home), ..x }),
         mastodon: config.mastodon.map(|mastodon| Mastodon { token: mastodon.token.below(home), ..mastodon }),
         ..config
@@ -287,6 +296,13 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
     let bluesky = read_bluesky(&sections, faults);
     let x = x::read(&sections, faults);
     let mastodon = read_mastodon(&sections, faults);
+    let in_use = |network| match network {
+        Network::Sandbox => sandbox,
+        Network::Bluesky => bluesky.is_some(),
+        Network::Mastodon => mastodon.is_some(),
+        Network::X | Network::Facebook => false,
+    };
+    let (facebook, atom) = outlets::read(&sections, &mut settings, in_use, faults);
     if !sandbox && bluesky.is_none() && mastodon.is_none() && x.is_none() && faults.is_empty() {
         faults.add(
             None,
@@ -294,7 +310,7 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
             "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
         );
     }
-    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, mastodon, x })
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, mastodon, x, facebook, atom })
 }
 
 fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {

@@ -28,6 +28,7 @@ pub mod linking;
 pub mod manners;
 pub mod outbox;
 mod outcomes;
+pub mod outlets;
 mod patron;
 pub mod person;
 mod plan;

@@ -30,6 +30,7 @@ use crate::subjects::Subjects;
 mod alarm;
 mod backoff;
 pub mod control;
+pub mod feed;
 pub mod housekeeping;
 mod listener;
 pub mod reload;
@@ -64,6 +65,8 @@ pub struct Engine {
     settings: RwLock<Arc<Settings>>,
     /// Counts what was stored. Whoever sleeps until something changes watches it.
     changes: watch::Sender<u64>,
+    /// Counts what may have changed what is published.
+    publicity: watch::Sender<u64>,
     set_aside: AtomicU64,
     /// Rings when somebody said `forget me`: backups written before hold what was erased.
     forgotten: Notify,
@@ -104,6 +107,7 @@ impl Engine {
             subjects: RwLock::new(Arc::new(subjects)),
             settings: RwLock::new(Arc::new(settings)),
             changes: watch::Sender::new(0),
+            publicity: watch::Sender::new(0),
             set_aside: AtomicU64::new(0),
             forgotten: Notify::new(),
             reread: Notify::new(),
@@ -172,6 +176,11 @@ impl Engine {
         self.changes.subscribe()
     }
 
+    /// Tells when what is published may have changed.
+    pub fn publicity(&self) -> watch::Receiver<u64> {
+        self.publicity.subscribe()
+    }
+
     /// Lets one thing that happened take effect: reads what is known, decides, commits. Handling the
     /// same input again changes nothing. May be called for several inputs at once.
     pub async fn handle(&self, input: Input) -> Result<Handled, HandleError> {
@@ -202,10 +211,15 @@ impl Engine {
         for _ in 0..STALE_MAX {
             let Some(step) = self.decide(input, &id, now)? else { return Ok(Handled::SetAside) };
             let outcome = step.outcome;
+            let is_public = step.questions.iter().any(|question| question.publicity.ever);
+            let publicity = is_public || !step.erase.is_empty();
             match self.noted(self.store.commit(step).await)? {
                 Committed::Stored => {
                     debug!(input = ?id, ?outcome, "Handled an input");
                     self.ring();
+                    if publicity {
+                        self.publicity.send_modify(|count| *count = count.wrapping_add(1));
+                    }
                     if outcome == Outcome::Forgotten {
                         self.forgotten.notify_one();
                     }
@@ -373,7 +387,7 @@ fn person_of(input: &Input) -> Option<&AccountId> {
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),
             Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } => None,
+            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } | Action::JudgeOffer { .. } => None,
             Action::ReassignQuestion { to, .. } => Some(to),
         },
     }
@@ -403,6 +417,7 @@ fn codes_of(input: &Input) -> Vec<Code> {
         Input::Coordinator { action, .. } => match action {
             Action::CloseQuestion { code }
             | Action::ReleaseQuestion { code }
+            | Action::JudgeOffer { code, .. }
             | Action::ReassignQuestion { code, .. } => vec![code.clone()],
             Action::AddLibrarian { .. } | Action::PauseLibrarian { .. } | Action::RemoveLibrarian { .. } => {
                 Vec::new()

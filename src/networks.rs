@@ -24,6 +24,7 @@ use crate::desk::post::TextLimits;
 use crate::desk::{Account, Letter, Network, Place, Post, PostId};
 
 pub mod bluesky;
+pub mod facebook;
 pub mod http;
 mod kept;
 pub mod mastodon;
@@ -38,6 +39,8 @@ const LANGUAGE_BYTES_MAX: usize = 35;
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
+    /// Publishes only.
+    Facebook(facebook::Connector),
     /// Boxed, because it is much larger than the others.
     X(Box<x::Connector>),
     /// Boxed, because it knows more about its server than the others do.
@@ -49,6 +52,7 @@ impl Connector {
         match self {
             Connector::Sandbox(_) => Network::Sandbox,
             Connector::Bluesky(_) => Network::Bluesky,
+            Connector::Facebook(_) => Network::Facebook,
             Connector::X(_) => Network::X,
             Connector::Mastodon(_) => Network::Mastodon,
         }
@@ -59,6 +63,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
             Connector::Bluesky(bluesky) => bluesky.connect().await,
+            Connector::Facebook(facebook) => facebook.connect().await,
             Connector::X(x) => x.connect().await,
             Connector::Mastodon(mastodon) => mastodon.connect().await,
         }
@@ -69,6 +74,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
             Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
+            Connector::Facebook(facebook) => facebook.fetch(cursor).await,
             Connector::X(x) => x.fetch(cursor).await,
             Connector::Mastodon(mastodon) => mastodon.fetch(cursor).await,
         }
@@ -79,6 +85,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
             Connector::Bluesky(bluesky) => bluesky.wait().await,
+            Connector::Facebook(facebook) => facebook.wait().await,
             Connector::X(x) => x.wait().await,
             Connector::Mastodon(mastodon) => mastodon.wait().await,
         }
@@ -89,6 +96,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
+            Connector::Facebook(facebook) => facebook.send(outgoing).await,
             Connector::X(x) => x.send(outgoing).await,
             Connector::Mastodon(mastodon) => mastodon.send(outgoing).await,
         }
@@ -101,13 +109,14 @@ impl Connector {
             Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
             Connector::X(x) => x.look(outgoing).await,
             Connector::Mastodon(mastodon) => mastodon.look(outgoing).await,
+            Connector::Facebook(facebook) => facebook.look(outgoing).await,
         }
     }
 
     /// How long one post may be on the server, where the server says so once the desk is logged in.
     pub fn limits(&self) -> Option<TextLimits> {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
             Connector::Mastodon(mastodon) => mastodon.limits(),
         }
     }
@@ -116,7 +125,9 @@ impl Connector {
     /// it is looked for before it is repeated.
     pub fn repeats_are_harmless(&self, letter: &Letter) -> bool {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => letter.repeats_are_harmless(),
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                letter.repeats_are_harmless()
+            }
             Connector::Mastodon(mastodon) => mastodon.honours_keys(),
         }
     }
@@ -124,7 +135,7 @@ impl Connector {
     /// How long this letter has to wait so that the desk stays within the limits of the network.
     pub fn hold(&self, letter: &Letter, now: Timestamp) -> Option<Duration> {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
             Connector::Mastodon(mastodon) => mastodon.hold(letter, now),
         }
     }
@@ -132,7 +143,7 @@ impl Connector {
     /// How many letters an hour the network takes in the long run, where it takes no more just now.
     pub fn letters_per_hour(&self, now: Timestamp) -> Option<usize> {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => None,
             Connector::Mastodon(mastodon) => mastodon.letters_per_hour(now),
         }
     }
@@ -140,7 +151,7 @@ impl Connector {
     /// Whether [`Connector::revisit`] finds anything out here.
     pub fn can_revisit(&self) -> bool {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => false,
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => false,
             Connector::Mastodon(_) => true,
         }
     }
@@ -148,7 +159,9 @@ impl Connector {
     /// Looks at somebody's post again: it may have been edited or deleted since.
     pub async fn revisit(&self, post: &PostId) -> Result<Now, Failure> {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => Ok(Now::Unknown),
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                Ok(Now::Unknown)
+            }
             Connector::Mastodon(mastodon) => mastodon.revisit(post).await,
         }
     }
@@ -156,7 +169,9 @@ impl Connector {
     /// Waits until the network tells that posts were edited or deleted, and says which.
     pub async fn altered(&self) -> Vec<PostId> {
         match self {
-            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => std::future::pending().await,
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) | Connector::Facebook(_) => {
+                std::future::pending().await
+            }
             Connector::Mastodon(mastodon) => mastodon.altered().await,
         }
     }
@@ -166,6 +181,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.check().await,
             Connector::Bluesky(bluesky) => bluesky.check().await,
+            Connector::Facebook(facebook) => facebook.check().await,
             Connector::X(x) => x.check().await,
             Connector::Mastodon(mastodon) => mastodon.check().await,
         }

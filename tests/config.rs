@@ -36,6 +36,7 @@ fn the_shipped_file_is_in_order_and_says_what_is_the_default_anyway() {
     assert!(config.sandbox);
     assert_eq!(config.bluesky, None);
     assert_eq!(config.x, None);
+    assert_eq!((config.facebook, config.atom), (None, None));
     assert_eq!(config.listen.to_string(), "127.0.0.1:7365");
 }
 
@@ -52,7 +53,9 @@ fn every_setting_of_the_shipped_file_can_be_switched_on() {
         })
         .collect();
     assert_eq!(said(&text), "");
-    let bluesky = config::parse("bot.toml", &text).0.unwrap().bluesky.unwrap();
+    let config = config::parse("bot.toml", &text).0.unwrap();
+    assert!(config.settings.outlets.is_any() && config.atom.is_some() && config.facebook.is_some());
+    let bluesky = config.bluesky.unwrap();
     assert_eq!(bluesky.identifier, "desk.library.example");
     assert_eq!(bluesky.service, "https://bsky.social");
 }
@@ -280,13 +283,13 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
+      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     2:2 there is no such section
       hint: did you mean `[privacy]`?
     3:10 there is no such section
       hint: did you mean `[network.bluesky]`?
     4:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
+      hint: the sections are `[desk]`, `[routing]`, `[library]`, `[privacy]`, `[limits]`, `[outlets]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     ");
     insta::assert_snapshot!(with("name = \"x\"\nweb = 5"), @r"
     1:1 this key stands outside its section

@@ -12,6 +12,7 @@
 //! clio replies: …                                  a reply to the desk's latest post to clio
 //! clio replies about {1}: …                        … to the latest one about the first question
 //! clio replies privately: …                        the same as a direct message
+//! zoe offers: …                                    a reply to the question published last
 //! zoe@bluesky: …                                   somebody on another network
 //! ann in de: …                                     a post whose client declares this language
 //! ann below clio's answer …                        is written `ann replies`
@@ -19,6 +20,7 @@
 //! (ann deletes their question)                     the post that asked it is gone from the network
 //! (3 hours later)                                  time passes
 //! (the coordinator closes {1})                     and other words of the coordinator
+//! # timelines = sandbox                            where questions may be published
 //! # …                                              a remark
 //! ```
 
@@ -32,8 +34,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
+use stumper::desk::outlets::Verdict;
 use stumper::desk::question::Event;
-use stumper::desk::{AccountId, Action, Library, Network, Place, Settings, State, Visibility};
+use stumper::desk::{AccountId, Action, Library, Network, Place, Purpose, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -169,6 +172,11 @@ fn settings_of(told: &str) -> Settings {
                 name: format!("{value} Library"),
                 head_start: SignedDuration::from_hours(1),
             }),
+            "timelines" => {
+                settings.outlets.posts =
+                    value.split(", ").map(|name| Network::named(name).unwrap()).collect();
+                settings.outlets.hashtag = Some("stumper".to_owned());
+            }
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "behind_minutes" => {
                 let behind = SignedDuration::from_mins(value.parse().unwrap());
@@ -213,6 +221,12 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
         Some(&"replies") => {
             let found = world.latest_to(&speaker.id, code.as_ref()).ok_or("nothing to reply to")?;
             Some(found.place.clone())
+        }
+        Some(&"offers") => {
+            let public = |posted: &&world::Posted| {
+                posted.letter.purpose == Purpose::Stumper && posted.letter.network == network
+            };
+            Some(world.posted.iter().rev().find(public).ok_or("nothing is published")?.place.clone())
         }
         Some(&"chimes") => Some(world.posted.last().ok_or("nothing to reply to")?.place.clone()),
         _ => None,
@@ -274,6 +288,12 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
         ["the", "coordinator", "releases", code] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
             world.coordinator(Action::ReleaseQuestion { code });
+        }
+        ["the", "coordinator", judges @ ("relays" | "dismisses"), number, "of", code] => {
+            let code = stumper::desk::Code::parse(code).ok_or("no such code")?;
+            let number = number.parse().map_err(|_| "no such number")?;
+            let verdict = if judges == "relays" { Verdict::Relay } else { Verdict::Dismiss };
+            world.coordinator(Action::JudgeOffer { code, number, verdict });
         }
         ["the", "coordinator", "gives", code, "to", name] => {
             let code = stumper::desk::Code::parse(code).ok_or("no such code")?;

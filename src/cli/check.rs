@@ -69,7 +69,9 @@ fn password_fault(path: &Path, config: &Config) -> Option<Fault> {
     let bluesky = config.bluesky.as_ref();
     let bluesky = bluesky.and_then(|bluesky| secrets::bluesky_password(&bluesky.password, env).err());
     let x = config.x.as_ref().and_then(|x| secrets::x_secrets(&x.secrets, env).err());
-    bluesky.or(x).map(|missing| missing.fault(path))
+    let facebook = config.facebook.as_ref();
+    let facebook = facebook.and_then(|facebook| secrets::facebook_token(&facebook.token, env).err());
+    bluesky.or(x).or(facebook).map(|missing| missing.fault(path))
 }
 
 /// The faults of `bot.toml` in words, with their places and without their lines.

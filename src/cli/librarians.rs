@@ -236,6 +236,12 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
     let handle = handle.map(|handle| handle.trim().trim_start_matches('@'));
     let handle = match (network, name.starts_with("did:"), handle) {
         (Network::Sandbox, _, handle) => handle.unwrap_or(name),
+        (Network::Facebook, _, _) => {
+            return Err(Problem::new(
+                "nobody is asked anything on Facebook: the desk only publishes there",
+                "name an account on another network",
+            ));
+        }
         (Network::X, _, Some(handle)) if is_number(name) && !handle.is_empty() => handle,
         (Network::X, _, _) if is_number(name) => {
             return Err(Problem::new("the handle is missing", "add `--handle nina`"));

@@ -85,6 +85,10 @@ async fn report(config: &Config, path: &Path, network: Network) -> Result<Option
             }))
         }
         Network::Sandbox => Ok(None),
+        Network::Facebook => match cli::run::facebook(config, path)? {
+            Some(connector) => Ok(Some(connector.check().await)),
+            None => Ok(None),
+        },
         Network::Bluesky => match cli::run::bluesky(config, path)? {
             Some(connector) => Ok(Some(connector.check().await)),
             None => Ok(None),

@@ -12,6 +12,7 @@ use crate::cli::output::{self, Problem};
 use crate::cli::reach::{self, Reached};
 use crate::clock;
 use crate::config::Config;
+use crate::desk::outlets::{Offer, OfferFate, Publicity, Verdict};
 use crate::desk::question::{Correction, Fate, FoundSubject, Invitation, Reason, State, Why};
 use crate::desk::{Code, Visibility};
 use crate::engine::control::{Details, QUESTIONS_MAX, QuestionRow, Reply, Request, Which};
@@ -55,6 +56,20 @@ pub(super) enum Command {
         code: Code,
         /// The librarian: `network:handle`, or the handle alone.
         to: String,
+    },
+    /// Pass on to the patron what a stranger offered as an answer to their published question.
+    Relay {
+        #[arg(value_parser = code)]
+        code: Code,
+        /// Its number, as `show` tells it.
+        number: u32,
+    },
+    /// Put aside what a stranger offered as an answer. Nobody is told.
+    Dismiss {
+        #[arg(value_parser = code)]
+        code: Code,
+        /// Its number, as `show` tells it.
+        number: u32,
     },
     /// Write the questions that the rules may learn from, with the subject a librarian named: rows for
     /// `stumper rules eval`.
@@ -112,6 +127,16 @@ async fn carry_out(desk: &Reached, command: Command) -> Result<(), Problem> {
             tell(&reply, "it is closed; a patron who asked and has no answer is told");
             Ok(())
         }
+        Command::Relay { code, number } => {
+            let request = Request::Judge { id: wish_id()?, code, number, verdict: Verdict::Relay };
+            tell(&desk.ask(request).await?, "it is passed on to the patron");
+            Ok(())
+        }
+        Command::Dismiss { code, number } => {
+            let request = Request::Judge { id: wish_id()?, code, number, verdict: Verdict::Dismiss };
+            tell(&desk.ask(request).await?, "it is put aside; nobody is told");
+            Ok(())
+        }
         Command::Reassign { code, to } => {
             let reply = desk.ask(Request::Reassign { id: wish_id()?, code, to }).await?;
             tell(&reply, "the question is offered to them");
@@ -161,7 +186,7 @@ async fn list(desk: &Reached, which: Which, json: bool) -> Result<(), Problem> {
 fn cells(row: &QuestionRow, now: Timestamp) -> Vec<String> {
     vec![
         row.code.to_string(),
-        row.state.clone(),
+        state_cell(row),
         subject_cell(row),
         output::age(now, row.asked_at),
         row.asked.to_string(),
@@ -178,6 +203,15 @@ fn held_cells(row: &QuestionRow, now: Timestamp) -> Option<Vec<String>> {
         held.more.to_string(),
         held.because.join(", "),
     ])
+}
+
+/// The state, with what waits for the coordinator.
+fn state_cell(row: &QuestionRow) -> String {
+    match row.offers {
+        0 => row.state.clone(),
+        1 => format!("{} (1 offer)", row.state),
+        count => format!("{} ({count} offers)", row.state),
+    }
 }
 
 fn subject_cell(row: &QuestionRow) -> String {
@@ -221,6 +255,7 @@ fn show(details: &Details, now: Timestamp) -> String {
         text.push_str("\nWhy these librarians\n");
         text.push_str(&invitations(&question.invitations, now));
     }
+    text.push_str(&published(&question.code, &question.publicity, now));
     if let Some((reason, at)) = details.next {
         text.push_str(&format!("\nNext\n    {} at {}\n", next(reason), output::time(at)));
     }
@@ -239,6 +274,45 @@ fn show(details: &Details, now: Timestamp) -> String {
         text.push_str(&format!("    {at}  {:?} on {network}: {:?}\n", letter.purpose, letter.why));
     }
     text
+}
+
+/// Whether everybody may see it, and what strangers offered; nothing where neither ever was.
+fn published(code: &Code, publicity: &Publicity, now: Timestamp) -> String {
+    let mut text = String::new();
+    if let Some(published) = &publicity.published {
+        let ago = output::age(now, published.at);
+        text.push_str(&format!("\nPublished\n    the patron agreed {ago} ago, without their name\n"));
+    }
+    if !publicity.offers.is_empty() || publicity.unkept > 0 {
+        text.push_str("\nOffered by strangers, passed on only by you\n");
+    }
+    text.extend(publicity.offers.iter().map(|offer| offered(offer, now)));
+    if publicity.unkept > 0 {
+        text.push_str(&format!("    {} more were not kept: too many, or spam\n", publicity.unkept));
+    }
+    if publicity.waiting() > 0 {
+        text.push_str(&format!(
+            "    to pass one on: `stumper questions relay {code} NUMBER`; to put it aside: `dismiss`\n"
+        ));
+    }
+    text
+}
+
+fn offered(offer: &Offer, now: Timestamp) -> String {
+    let fate = match offer.fate {
+        OfferFate::Waiting => "",
+        OfferFate::Relayed => ", passed on",
+        OfferFate::Dismissed => ", put aside",
+    };
+    format!(
+        "    {}. {}:{}, {} ago, {}{fate}\n{}",
+        offer.number,
+        offer.author.id.network,
+        output::line(&offer.author.handle),
+        output::age(now, offer.at),
+        visibility(offer.visibility),
+        output::indented(&output::indented(offer.text.reveal())),
+    )
 }
 
 fn subjects(found: &[FoundSubject]) -> String {

@@ -25,6 +25,7 @@ use crate::cli::{Exit, reach};
 use crate::config::x::LogIn;
 use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
+use crate::engine::feed::Feed;
 use crate::engine::reload::RulesFolder;
 use crate::engine::{self, Engine};
 use crate::networks::{self, Connector, http, sandbox};
@@ -76,6 +77,9 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
 
     let mut running = engine::start(&engine, connectors, config.data.clone());
     running.watch_rules(&engine, rules);
+    if let Some(atom) = &config.atom {
+        running.write_feed(&engine, Feed { file: atom.file.clone(), id: atom.id.clone() });
+    }
     let exit = tokio::select! {
         () = signals.stop(&engine) => {
             info!("The desk stops");
@@ -162,6 +166,7 @@ fn connectors(
         .chain(bluesky(config, path)?)
         .chain(mastodon(config, path)?)
         .chain(x(config, path)?)
+        .chain(facebook(config, path)?)
         .map(Arc::new)
         .collect())
 }
@@ -181,6 +186,17 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
         settings = settings.with_chat_service(chat_service);
     }
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
+}
+
+/// The connector to the Facebook Page, where there is one.
+pub(super) fn facebook(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(facebook) = &config.facebook else { return Ok(None) };
+    let token = secrets::facebook_token(&facebook.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let (service, page) = (facebook.service.clone(), facebook.page.clone());
+    let settings = networks::facebook::Settings { service, page, token };
+    Ok(Some(Connector::Facebook(networks::facebook::Connector::new(settings, http))))
 }
 
 /// The connector to X, where it is enabled.

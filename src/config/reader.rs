@@ -185,6 +185,28 @@ impl Section<'_> {
         Some((text.to_owned(), value.span()))
     }
 
+    /// A list of texts, each with its place. What is not text in it is a fault.
+    pub(super) fn text_list(
+        &mut self,
+        key: &'static str,
+        faults: &mut Faults,
+    ) -> Vec<(String, Range<usize>)> {
+        let hint = format!("write a list of texts, such as `{key} = [\"…\"]`");
+        let Some((_, value)) = self.entries.remove(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            faults.add(Some(value.span()), "a list belongs here", &hint);
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push((text.to_owned(), item.span())),
+                None => faults.add(Some(item.span()), "a text belongs here", &hint),
+            }
+        }
+        texts
+    }
+
     /// Yes or no.
     pub(super) fn flag(&mut self, key: &'static str, faults: &mut Faults) -> Option<bool> {
         let (_, value) = self.entries.remove(key)?;

@@ -19,6 +19,9 @@ const X_CREDENTIAL: &str = "x_secrets";
 /// The name of the systemd credential with the access token for Mastodon.
 const MASTODON_CREDENTIAL: &str = "mastodon_token";
 
+/// The name of the systemd credential with the token of the Facebook Page.
+const FACEBOOK_CREDENTIAL: &str = "facebook_token";
+
 /// The longest password file that is read.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
@@ -67,6 +70,22 @@ pub fn mastodon_token(
             .to_owned(),
     };
     secret(token, env, MASTODON_CREDENTIAL, unsaid)
+}
+
+/// The token of the Facebook Page: from the environment variable that `facebook_token_env` names, else the
+/// file that `facebook_token_file` names, else the systemd credential `facebook_token`.
+pub fn facebook_token(
+    token: &Password,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<SecretString, Missing> {
+    let unsaid = Missing {
+        what: "a Facebook Page is named but nothing says where its token is",
+        span: token.section.clone(),
+        hint:
+            "add `facebook_token_env = \"STUMPER_FACEBOOK_TOKEN\"` and set that variable to the Page's token"
+                .to_owned(),
+    };
+    secret(token, env, FACEBOOK_CREDENTIAL, unsaid)
 }
 
 fn secret(

@@ -8,6 +8,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::outlets;
 use crate::desk::patron::{self, PIECES_APART};
 use crate::desk::post::{AccountId, Confidential, Post, PostId};
 use crate::desk::question::{DeskPost, Fate, Question};
@@ -28,6 +29,7 @@ pub(crate) fn on_edited(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     question.visibility = question.visibility.min(post.visibility);
     let is_open = !question.state.is_final() && !question.state.is_held();
     draft.note(&code, "The patron edited what they had asked");
+    take_down(draft, &code);
     if is_open && room == Room::Plenty {
         tell_invited(draft, &code, post);
     }
@@ -47,6 +49,7 @@ pub(crate) fn on_gone(draft: &mut Draft<'_>, post: &PostId) -> Outcome {
             return Outcome::Outdated;
         }
         draft.note(&code, "The patron deleted a part of what they had asked");
+        take_down(draft, &code);
         return Outcome::Relayed;
     }
     draft.note(&code, "The patron deleted the post that asked this");
@@ -66,6 +69,13 @@ pub(crate) fn on_gone(draft: &mut Draft<'_>, post: &PostId) -> Outcome {
         }
     }
     Outcome::Withdrawn
+}
+
+/// What is published is what its patron agreed to; they no longer say it.
+fn take_down(draft: &mut Draft<'_>, code: &Code) {
+    if outlets::take_down(draft, code, "its patron says something else now") {
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::unpublished(code));
+    }
 }
 
 fn question_of(draft: &Draft<'_>, post: &PostId) -> Option<Code> {

@@ -67,6 +67,10 @@ pub enum Said {
     NoLearning,
     Status,
     Cancel,
+    /// Everybody may see my question, without my name.
+    Publish,
+    /// … and no longer.
+    Unpublish,
     Thanks,
     Join(Vec<SubjectId>),
     Hours(Vec<Hours>),
@@ -181,6 +185,10 @@ const PHRASES: &[(&str, Said)] = &[
     ("dont learn", Said::NoLearning),
     ("dont learn from me", Said::NoLearning),
     ("status", Said::Status),
+    ("publish", Said::Publish),
+    ("publish it", Said::Publish),
+    ("unpublish", Said::Unpublish),
+    ("unpublish it", Said::Unpublish),
     ("cancel", Said::Cancel),
     ("withdraw", Said::Cancel),
     ("never mind", Said::Cancel),

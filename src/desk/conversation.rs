@@ -15,7 +15,8 @@ use crate::desk::post::{AccountId, Post, Visibility};
 use crate::desk::question::{DeskPost, Question, State};
 use crate::desk::step::Outcome;
 use crate::desk::{
-    aftercare, blocking, held, ladder, librarian, libraries, linking, patron, privacy, volunteering, wording,
+    aftercare, blocking, held, ladder, librarian, libraries, linking, outlets, patron, privacy, volunteering,
+    wording,
 };
 use crate::subjects::{Kind, SubjectId};
 
@@ -32,6 +33,12 @@ pub(crate) struct Spoken<'a> {
 
 /// Decides about a post.
 pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
+    if let Some(ignored) = by_no_person(draft, post) {
+        return ignored;
+    }
+    if let Some(offered) = outlets::take_offer(draft, post) {
+        return offered;
+    }
     if let Some(ignored) = not_for_us(draft, post) {
         return ignored;
     }
@@ -85,15 +92,18 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     react(draft, &spoken, reading.said)
 }
 
-/// What is not for the desk, and why.
-fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
+/// What no person wrote: the desk's own posts, and those of bots.
+fn by_no_person(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
     let settings = draft.view.settings;
     if settings.accounts.get(&post.author.id.network).is_some_and(|desk| desk.id == post.author.id) {
         return Some(Outcome::IgnoredOwn);
     }
-    if post.author.bot {
-        return Some(Outcome::IgnoredBot);
-    }
+    post.author.bot.then_some(Outcome::IgnoredBot)
+}
+
+/// What is not for the desk, and why.
+fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
+    let settings = draft.view.settings;
     if has_a_part(draft, post) || asks_to_be_left_alone(draft, post) {
         return None;
     }
@@ -214,6 +224,8 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::NoLearning => patron::no_learning(draft, spoken),
         Said::Status => patron::status(draft, spoken),
         Said::Cancel => patron::cancel(draft, spoken),
+        Said::Publish => outlets::publish(draft, spoken),
+        Said::Unpublish => outlets::unpublish(draft, spoken),
         Said::Thanks => patron::thanks(draft, spoken),
         Said::MyQuestions => patron::my_questions(draft, spoken),
         Said::Done if spoken.speaker == Speaker::Patron => patron::done(draft, spoken),

@@ -11,6 +11,7 @@ use crate::desk::held;
 use crate::desk::ids::Code;
 use crate::desk::input::Action;
 use crate::desk::letter::Purpose;
+use crate::desk::outlets;
 use crate::desk::post::AccountId;
 use crate::desk::question::{Event, Fate, Question, State, Why};
 use crate::desk::routing::{self, Availability, Candidate};
@@ -52,6 +53,7 @@ pub(crate) fn on_action(draft: &mut Draft<'_>, action: &Action) -> Outcome {
         Action::CloseQuestion { code } => close(draft, code),
         Action::ReleaseQuestion { code } => held::release(draft, code),
         Action::ReassignQuestion { code, to } => reassign(draft, code, to),
+        Action::JudgeOffer { code, number, verdict } => outlets::judge(draft, code, *number, *verdict),
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place
     // Meanwhile the question may have moved to another account of the same person.
     let linked = draft.person(&letter.to.id).map(|person| person.linked.clone()).unwrap_or_default();
     let involves = |question: &&mut Question| {
+        // What is published belongs to the consent that it was made by.
+        if letter.purpose == Purpose::Stumper {
+            return question.publicity.holds(&letter.id);
+        }
         question.involves(&letter.to.id) || linked.iter().any(|other| question.involves(other))
     };
     let Some(question) = draft.question_mut(code).filter(involves) else {

@@ -15,9 +15,10 @@ use crate::desk::ids::{Code, LetterId};
 use crate::desk::input::Input;
 use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
 use crate::desk::manners::{Occasion, Way};
-use crate::desk::outbox;
+use crate::desk::outbox::{self, Mentioned};
+use crate::desk::outlets;
 use crate::desk::person::Person;
-use crate::desk::post::{Account, AccountId, Place, Post, PostId, Visibility};
+use crate::desk::post::{Account, AccountId, Network, Place, Post, PostId, Visibility};
 use crate::desk::question::{Entry, Event, Question, Reason};
 use crate::desk::step::{Link, Outcome, Step, View};
 
@@ -328,6 +329,41 @@ impl<'a> Draft<'a> {
         }
         self.count_letter(words.to, words.about);
         first.map_or(Written::Unwanted, Written::Yes)
+    }
+
+    /// Puts a question before everybody on a network, as a post of its own that mentions nobody, and
+    /// answers with its letters. None where the question is not public.
+    pub(crate) fn publish(&mut self, code: &Code, network: Network, body: &str) -> Vec<LetterId> {
+        let public = |question: &&Question| question.visibility == Visibility::Public;
+        let Some(question) = self.questions.get(code).filter(public).cloned() else { return Vec::new() };
+        let language = question.language.unwrap_or_else(|| self.view.settings.language.clone());
+        let limits = self.view.settings.limits_on(network, Visibility::Public);
+        let (warning, limits) = outbox::under_warning(question.warning, limits);
+        let warning = warning.filter(|_| network.has_warnings());
+        let mut letters: Vec<LetterId> = Vec::new();
+        for part in outbox::parts(&outlets::everybody(network), body, limits, Mentioned::Nowhere) {
+            let id = self.next_letter_id();
+            self.step.letters.push(Letter {
+                id: id.clone(),
+                network,
+                about: Some(code.clone()),
+                purpose: Purpose::Stumper,
+                to: outlets::everybody(network),
+                words_of: Some(question.patron.id.clone()),
+                content: Content::Post {
+                    text: crate::desk::post::Confidential::new(part.text),
+                    mentions: part.mentions,
+                    visibility: Visibility::Public,
+                    reply_to: letters.last().cloned().map(ReplyTo::Letter),
+                    language: Some(language.clone()),
+                    warning: warning.clone(),
+                },
+                made_at: self.now,
+            });
+            letters.push(id);
+        }
+        self.count_letter(&outlets::everybody(network), Some(code));
+        letters
     }
 
     /// What a network's rules look at.

@@ -12,6 +12,7 @@ use crate::desk::ladder;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::outcomes;
+use crate::desk::outlets;
 use crate::desk::plan::{self, Occasion};
 use crate::desk::post::{Account, AccountId, Visibility};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
@@ -52,6 +53,7 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
             Outcome::Closed
         }
         Reason::Erase => {
+            outlets::take_down(draft, code, "its time is over");
             draft.erase(code);
             Outcome::Erased
         }
@@ -316,6 +318,7 @@ pub(crate) fn give_to(draft: &mut Draft<'_>, code: &Code, owner: &AccountId) {
 /// erased when the time for which ended questions are kept is over.
 pub(crate) fn end(draft: &mut Draft<'_>, code: &Code) {
     outcomes::count_all(draft, code, None);
+    outlets::on_end(draft, code);
     let Some(question) = draft.question_mut(code) else { return };
     let mut relieved = Vec::new();
     for invitation in &mut question.invitations {
@@ -376,6 +379,7 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let waited = draft.now.duration_since(asked_at);
     let once = draft.question(code).is_some_and(writes_once);
     let body = if once { wording::gave_up_for_good(code, waited) } else { wording::gave_up(code, waited) };
+    let body = body + outlets::suggestion(draft, code);
     let told = draft.tell_patron(code, Purpose::Ending, None, body);
     let what = match told {
         Written::AgainstTheRules => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId};
 use crate::desk::letter::{Letter, Refusal};
+use crate::desk::outlets::Verdict;
 use crate::desk::person::Hours;
 use crate::desk::post::{Account, AccountId, Place, Post, PostId};
 use crate::desk::question::Reason;
@@ -56,6 +57,8 @@ pub enum Action {
     ReleaseQuestion { code: Code },
     /// Offer a question to one librarian.
     ReassignQuestion { code: Code, to: AccountId },
+    /// Pass on, or put aside, what a stranger offered as an answer to a published question.
+    JudgeOffer { code: Code, number: u32, verdict: Verdict },
 }
 
 impl Input {

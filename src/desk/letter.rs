@@ -100,6 +100,8 @@ pub enum Purpose {
     Notice,
     /// A reply to a command, or help.
     Reply,
+    /// To everybody: a question that its patron agreed to publish.
+    Stumper,
     /// The last word after `stop`; the only one a person gets who stopped the desk.
     Farewell,
     /// Deletion of an earlier post.
@@ -119,6 +121,7 @@ impl Purpose {
             Purpose::Ending => "ending",
             Purpose::Notice => "notice",
             Purpose::Reply => "reply",
+            Purpose::Stumper => "stumper",
             Purpose::Farewell => "farewell",
             Purpose::Deletion => "deletion",
         }

@@ -49,6 +49,8 @@ impl Network {
             (Network::Sandbox | Network::Bluesky | Network::Mastodon, Some(visibility)) => {
                 Way::As(visibility)
             }
+            // The desk speaks to nobody there; what it publishes is no letter to anybody.
+            (Network::Facebook, Some(_)) => Way::AgainstTheRules,
             (Network::X, Some(visibility)) => on_x(visibility, occasion),
         }
     }
@@ -56,7 +58,7 @@ impl Network {
     /// Whether people there are written to privately only after they wrote privately themselves.
     pub fn wants_the_first_word(self) -> bool {
         match self {
-            Network::Sandbox | Network::Bluesky | Network::Mastodon => false,
+            Network::Sandbox | Network::Bluesky | Network::Mastodon | Network::Facebook => false,
             Network::X => true,
         }
     }
@@ -71,7 +73,7 @@ impl Network {
     /// from what was said before.
     pub fn has_flat_messages(self) -> bool {
         match self {
-            Network::Sandbox | Network::Mastodon => false,
+            Network::Sandbox | Network::Mastodon | Network::Facebook => false,
             Network::Bluesky | Network::X => true,
         }
     }
@@ -88,6 +90,7 @@ fn is_for_a_librarian_in_private(occasion: &Occasion) -> bool {
         | Purpose::Interview
         | Purpose::Ending
         | Purpose::Reply
+        | Purpose::Stumper
         | Purpose::Farewell
         | Purpose::Deletion => false,
     }
@@ -112,6 +115,7 @@ fn on_x(visibility: Visibility, occasion: &Occasion) -> Way {
         | Purpose::Interview
         | Purpose::Ending
         | Purpose::Reply
+        | Purpose::Stumper
         | Purpose::Farewell
         | Purpose::Deletion => Way::AgainstTheRules,
     }

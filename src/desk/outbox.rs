@@ -284,6 +284,9 @@ pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&P
                 && invitation.is_some_and(|found| found.fate == Fate::Waiting);
             is_waiting || took_it
         }
+        (Some(_), Some(question)) if letter.purpose == Purpose::Stumper => {
+            question.publicity.holds(&letter.id) && !matches!(question.state, State::Answered { .. })
+        }
         (Some(_), Some(_)) | (None, _) => true,
     }
 }

@@ -15,7 +15,7 @@ use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Piece, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording::Search;
-use crate::desk::{aftercare, librarian, linking, wording};
+use crate::desk::{aftercare, librarian, linking, outlets, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -66,6 +66,7 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        publicity: Default::default(),
         replied_to: None,
         recent_letters: Vec::new(),
         blocked: Default::default(),
@@ -106,6 +107,9 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
+    if matches!(search, Search::NobodyYet | Search::NobodySpeaks(_)) {
+        body.push_str(outlets::suggestion(draft, code));
+    }
     let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
 }
@@ -117,6 +121,11 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     // What was said in private narrows the whole question: later copies hold these words too.
     question.visibility = question.visibility.min(post.visibility);
     question.place = post.place.clone();
+    let is_public = question.visibility == Visibility::Public;
+    if !is_public && outlets::take_down(draft, code, "a part of it is private now") {
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::unpublished(code));
+    }
+    let Some(question) = draft.question_mut(code) else { return Outcome::Outdated };
     let was_interview = matches!(question.state, State::Interview { .. });
     let owner = question.owner().cloned();
     if !matches!(question.state, State::Answered { .. }) {
@@ -328,7 +337,7 @@ fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Quest
     let is_theirs = |question: &&Question| {
         question.patron.id == *patron || accounts.iter().any(|account| account.id == question.patron.id)
     };
-    draft.questions().filter(is_theirs).filter(|question| !question.state.is_final()).collect()
+    draft.questions().filter(is_theirs).filter(|question| !question.is_over()).collect()
 }
 
 /// The patron's own question that a command is about: the one named or replied to, else the only open

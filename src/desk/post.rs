@@ -24,11 +24,14 @@ pub enum Network {
     X,
     /// Mastodon, or any other server that speaks its API.
     Mastodon,
+    /// A Facebook Page. Only for publishing: nobody is heard or written to there.
+    Facebook,
 }
 
 impl Network {
     /// Every network, in the order in which they are shown.
-    pub const ALL: [Network; 4] = [Network::Sandbox, Network::Bluesky, Network::Mastodon, Network::X];
+    pub const ALL: [Network; 5] =
+        [Network::Sandbox, Network::Bluesky, Network::Mastodon, Network::X, Network::Facebook];
 
     /// The name used in configuration, on the command line and in stored keys.
     pub fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Network {
             Network::Bluesky => "bluesky",
             Network::X => "x",
             Network::Mastodon => "mastodon",
+            Network::Facebook => "facebook",
         }
     }
 
@@ -63,6 +67,16 @@ impl Network {
             }
             (Network::X, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
             (Network::X, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Public),
+            (Network::Facebook, Visibility::Public) => Some(Visibility::Public),
+            (Network::Facebook, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
+        }
+    }
+
+    /// Whether the desk may post there without being called, and hears what people reply.
+    pub fn has_timeline(self) -> bool {
+        match self {
+            Network::Sandbox | Network::Bluesky | Network::Mastodon => true,
+            Network::X | Network::Facebook => false,
         }
     }
 
@@ -74,6 +88,8 @@ impl Network {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
             Network::Mastodon | Network::X => false,
+            // The Graph API knows no key.
+            Network::Facebook => false,
         }
     }
 
@@ -81,7 +97,7 @@ impl Network {
     pub fn has_warnings(self) -> bool {
         match self {
             Network::Mastodon => true,
-            Network::Sandbox | Network::Bluesky | Network::X => false,
+            Network::Sandbox | Network::Bluesky | Network::X | Network::Facebook => false,
         }
     }
 
@@ -92,7 +108,7 @@ impl Network {
         match self {
             Network::Mastodon if visibility.is_private() => Mentioned::InEach,
             Network::Bluesky if visibility == Visibility::Direct => Mentioned::Nowhere,
-            Network::X => Mentioned::Nowhere,
+            Network::X | Network::Facebook => Mentioned::Nowhere,
             Network::Mastodon | Network::Sandbox | Network::Bluesky => Mentioned::InFirst,
         }
     }
@@ -113,6 +129,8 @@ impl Network {
             // What Mastodon ships with. A server that is connected says itself what it takes.
             (Network::Mastodon, _) => limits(500, 20_000, 23),
             // Of a direct message: 10,000 characters. A public post is weighed, see `Network::weight_max`.
+            // A post of a Page may have 63,206 characters; the desk stays well below.
+            (Network::Facebook, _) => limits(5_000, 50_000, 0),
             (Network::X, _) => limits(10_000, 10_000, 0),
         }
     }
@@ -122,7 +140,7 @@ impl Network {
     /// becomes several posts.
     pub fn weight_max(self, visibility: Visibility) -> Option<usize> {
         match self {
-            Network::Sandbox | Network::Bluesky | Network::Mastodon => None,
+            Network::Sandbox | Network::Bluesky | Network::Mastodon | Network::Facebook => None,
             Network::X => (!visibility.is_private()).then_some(weight::X.weight_max),
         }
     }

@@ -41,8 +41,11 @@ fn forget(draft: &mut Draft<'_>, author: &Account) {
         patron::withdraw(draft, &code);
     }
     volunteering::resign(draft, author);
-    let involved: Vec<Question> =
-        draft.questions().filter(|question| question.involves(&author.id)).cloned().collect();
+    let has_a_part = |question: &&Question| {
+        let offers = &question.publicity.offers;
+        question.involves(&author.id) || offers.iter().any(|offer| offer.author.id == author.id)
+    };
+    let involved: Vec<Question> = draft.questions().filter(has_a_part).cloned().collect();
     for question in involved {
         let is_patron = question.patron.id == author.id;
         let concerns = |post: &&DeskPost| {
@@ -60,7 +63,7 @@ fn forget(draft: &mut Draft<'_>, author: &Account) {
     draft.forget(&author.id);
 }
 
-/// Takes a librarian's name out of a question they were asked.
+/// Takes somebody's name out of a question that they were asked or offered an answer to.
 fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     let Some(question) = draft.question_mut(code) else { return };
     let nobody = Account { id: AccountId::new(account.id.network, ""), handle: String::new(), bot: false };
@@ -78,11 +81,11 @@ fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     }
     question.asked_for.take_if(|asked_for| *asked_for == account.id);
     question.posts.retain(|post| post.to != account.id && post.words_of.as_ref() != Some(&account.id));
+    question.publicity.strike_out(&account.id);
     question.state.rename_owner(&account.id, &nobody.id);
 }
 
 fn own_open(draft: &Draft<'_>, patron: &AccountId) -> Vec<Code> {
-    let own =
-        draft.questions().filter(|question| question.patron.id == *patron && !question.state.is_final());
+    let own = draft.questions().filter(|question| question.patron.id == *patron && !question.is_over());
     own.map(|question| question.code.clone()).collect()
 }

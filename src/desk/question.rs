@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId, LetterId};
+use crate::desk::outlets::Publicity;
 use crate::desk::person::Level;
 use crate::desk::post::{Account, AccountId, Confidential, Place, PostId, Visibility};
 use crate::subjects::{Kind, SubjectId};
@@ -58,6 +59,9 @@ pub struct Question {
     pub timers: BTreeMap<Reason, Timestamp>,
     /// Posts by the desk about this question that are on a network, so that they can be deleted.
     pub posts: Vec<DeskPost>,
+    /// Whether it is published for everybody, and what strangers offered.
+    #[serde(default)]
+    pub publicity: Publicity,
     /// The post of the patron's that the desk replied to last, on networks that let it reply to each
     /// post once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +131,11 @@ impl Question {
         let is_offered = self.learnable && self.visibility == Visibility::Public;
         let correction = self.correction.as_ref().filter(|_| is_offered && self.state != State::Withdrawn)?;
         Some(&correction.to)
+    }
+
+    /// Whether nothing of it goes on: it has ended, and nothing of it is published either.
+    pub fn is_over(&self) -> bool {
+        self.state.is_final() && self.publicity.published.is_none()
     }
 
     /// Whether this account has a part in it: as its patron or as somebody who was asked.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** plain values only. Where they come from is `config`'s business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -46,6 +46,24 @@ pub struct Library {
     pub name: String,
     /// For so long after a question only librarians of its patron's own library are asked.
     pub head_start: SignedDuration,
+}
+
+/// Where questions are published whose patrons agree to it. Nowhere, unless the coordinator says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlets {
+    /// The networks on which the desk posts them, on its own timeline or page.
+    pub posts: BTreeSet<Network>,
+    /// The hashtag of those posts, without `#`.
+    pub hashtag: Option<String>,
+    /// Whether the desk writes a feed of them.
+    pub feed: bool,
+}
+
+impl Outlets {
+    /// Whether anything is published at all.
+    pub fn is_any(&self) -> bool {
+        self.feed || !self.posts.is_empty()
+    }
 }
 
 /// How the desk behaves.
@@ -99,6 +117,8 @@ pub struct Settings {
     /// Whether the rules may learn from public questions whose subject a librarian corrected. Patrons
     /// are told, and can object.
     pub learn_from_questions: bool,
+    /// Where questions are published whose patrons agree to it.
+    pub outlets: Outlets,
     /// How many open questions a librarian has at most unless they say otherwise.
     pub default_limit: u32,
     /// How many replies to one person the desk makes in an hour.
@@ -142,6 +162,7 @@ impl Default for Settings {
             close_after: SignedDuration::from_hours(72),
             keep_for: SignedDuration::from_hours(30 * 24),
             learn_from_questions: false,
+            outlets: Outlets::default(),
             default_limit: 3,
             replies_per_person_hour: 20,
             letters_per_question_hour: 40,

@@ -137,4 +137,6 @@ pub enum Outcome {
     Declined,
     /// Spam or abuse, kept for the coordinator.
     Held,
+    /// A stranger's answer to a published question, kept for the coordinator.
+    Offered,
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::desk::letter::{Content, Delivery, Refusal};
+use crate::desk::outlets::{OfferFate, Verdict};
 use crate::desk::question::{self, Entry, Reason};
 use crate::desk::{
     AccountId, Action, Code, Confidential, Input, Letter, Librarian, Network, Outcome, Person, Question,
@@ -71,6 +72,8 @@ pub enum Request {
     Release { id: String, code: Code },
     /// Offer a question to one librarian.
     Reassign { id: String, code: Code, to: String },
+    /// Pass on, or put aside, what a stranger offered as an answer.
+    Judge { id: String, code: Code, number: u32, verdict: Verdict },
     /// The questions whose subject a librarian corrected and that the rules may learn from, those after
     /// a code.
     Labelled { after: Option<Code> },
@@ -82,7 +85,8 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
-    /// Those that have not ended. Held posts are none of them.
+    /// Those that have not ended, or whose offered answers wait for the coordinator. Held posts are none of
+    /// them.
     Open,
     /// Posts that seem to be spam or abuse and wait for the coordinator.
     Held,
@@ -151,6 +155,12 @@ pub struct QuestionRow {
     pub owner: Option<String>,
     /// How many librarians were asked.
     pub asked: usize,
+    /// Whether everybody may see it, with its patron's consent.
+    #[serde(default)]
+    pub published: bool,
+    /// How many offered answers wait for the coordinator.
+    #[serde(default)]
+    pub offers: usize,
     /// Why it is held back, where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldRow>,
@@ -364,6 +374,22 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
             let to = on_roster(engine, &to)?;
             wish(engine, id, Action::ReassignQuestion { code, to }).await
         }
+        Request::Judge { id, code, number, verdict } => {
+            let question = existing(engine, &code)?;
+            let offers = &question.publicity.offers;
+            let hint = format!("see what was offered with `stumper questions show {code}`");
+            match offers.iter().find(|offer| offer.number == number).map(|offer| offer.fate) {
+                Some(OfferFate::Waiting) => {}
+                Some(OfferFate::Relayed) => {
+                    return Err(refused("this offered answer was passed on already", hint));
+                }
+                Some(OfferFate::Dismissed) => {
+                    return Err(refused("this offered answer was dismissed already", hint));
+                }
+                None => return Err(refused(format!("{code} has no offered answer of this number"), hint)),
+            }
+            wish(engine, id, Action::JudgeOffer { code, number, verdict }).await
+        }
         Request::Labelled { after } => labelled(engine, after.as_ref()),
         Request::Export { file_name } => export(engine, data, &file_name),
     }
@@ -466,7 +492,10 @@ fn questions(engine: &Engine, which: Which) -> Result<Reply, Trouble> {
 impl Which {
     fn includes(self, question: &Question) -> bool {
         match self {
-            Which::Open => !question.state.is_final() && !question.state.is_held(),
+            Which::Open => {
+                let goes_on = !question.is_over() || question.publicity.waiting() > 0;
+                goes_on && !question.state.is_held()
+            }
             Which::Held => question.state.is_held(),
             Which::All => true,
         }
@@ -500,6 +529,8 @@ fn question_row(question: &Question) -> QuestionRow {
         asked_at: question.asked_at,
         owner: owner_handle(question),
         asked: question.invitations.len(),
+        published: question.publicity.published.is_some(),
+        offers: question.publicity.waiting(),
         held: held_row(&question.state),
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::clock;
+use crate::engine::feed::{self, Feed};
 use crate::engine::listener::Session;
 use crate::engine::reload::{self, RulesFolder};
 use crate::engine::{Engine, alarm, backoff, housekeeping, listener, revisit, sender};
@@ -100,6 +101,13 @@ impl Running {
         self.parts.spawn(keep_going("watch over the rules", stop, move |stop| {
             reload::watch(own.clone(), rules.clone(), stop)
         }));
+    }
+
+    /// Writes the feed of published questions now, and whenever they change.
+    pub fn write_feed(&mut self, engine: &Arc<Engine>, feed: Feed) {
+        let (own, feed) = (engine.clone(), Arc::new(feed));
+        let stop = Stop(self.phase.subscribe());
+        self.parts.spawn(keep_going("feed", stop, move |stop| feed::keep(own.clone(), feed.clone(), stop)));
     }
 
     /// Stops listening, lets calls in hand finish, and returns when nothing runs any more.

@@ -104,10 +104,12 @@ pub(super) fn first_delivery(letter: &Letter) -> Delivery {
     Delivery::Waiting { not_before: letter.made_at, tries: 0 }
 }
 
-/// Everybody who has a part in the question: its patron and those who were asked.
+/// Everybody who has a part in the question, or whose words are kept with it: its patron, those who were
+/// asked, and strangers who offered an answer.
 pub(super) fn involved(question: &Question) -> BTreeSet<&AccountId> {
     let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
-    asked.chain([&question.patron.id]).collect()
+    let offered = question.publicity.offers.iter().map(|offer| &offer.author.id);
+    asked.chain(offered).chain([&question.patron.id]).collect()
 }
 
 /// Whether nothing needs this letter any more: a deletion that is done, or the last word to somebody,

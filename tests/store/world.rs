@@ -82,6 +82,7 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        publicity: Default::default(),
         replied_to: None,
         recent_letters: Vec::new(),
         blocked: Default::default(),

@@ -384,7 +384,11 @@ impl World {
                     letter: letter.clone(),
                 };
                 self.audiences.insert(place.post_id(), *visibility);
-                self.check_addressee(&posted);
+                if posted.letter.purpose == Purpose::Stumper {
+                    self.check_stumper(&posted);
+                } else {
+                    self.check_addressee(&posted);
+                }
                 self.check_rules_of_x(&posted, reply_to.as_ref());
                 self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
@@ -419,7 +423,8 @@ impl World {
             (_, true) => " (new post)",
             (_, false) => "",
         };
-        writeln!(self.heard, "    → {}{network}{how}: {text}", to.handle).unwrap();
+        let name = if posted.letter.purpose == Purpose::Stumper { "everybody" } else { &to.handle };
+        writeln!(self.heard, "    → {name}{network}{how}: {text}").unwrap();
     }
 
     fn states(&self) -> BTreeMap<Code, &'static str> {
@@ -502,6 +507,15 @@ impl World {
                 );
             }
         }
+        // Promises 1, 2 and 7: what everybody can see is held by a consent that stands.
+        for posted in self.posted.iter().filter(|posted| posted.letter.purpose == Purpose::Stumper) {
+            let code = posted.letter.about.as_ref().unwrap();
+            let question = self.engine.store().question(code).unwrap();
+            let stands = question.is_some_and(|question| {
+                question.publicity.holds(&posted.letter.id) && question.visibility == Visibility::Public
+            });
+            assert!(stands || self.network_down, "promise 7: {code} is still published");
+        }
         // Promise 3, once: no letter is on the network twice.
         let letters: BTreeSet<_> = self.posted.iter().map(|posted| &posted.letter.id).collect();
         assert_eq!(letters.len(), self.posted.len(), "promise 3: a letter was posted twice");
@@ -570,6 +584,25 @@ impl World {
             posted.text.match_indices('@').map(|(at, _)| at).filter(|at| begins(*at)).collect();
         let own: Vec<usize> = mentions.iter().map(|mention| mention.start).collect();
         assert_eq!(called, own, "promise 2: an @ was not made harmless");
+    }
+
+    /// What is published was public, its patron agreed, and it names and calls nobody.
+    fn check_stumper(&self, posted: &Posted) {
+        let code = posted.letter.about.as_ref().unwrap();
+        let question = self.engine.store().question(code).unwrap().unwrap();
+        assert_eq!(question.visibility, Visibility::Public, "promise 1: a private question was published");
+        let agreed = question.publicity.holds(&posted.letter.id);
+        assert!(agreed, "promise 2: {code} was published without its patron's consent");
+        let Content::Post { mentions, .. } = &posted.letter.content else { return };
+        assert_eq!(mentions, &[], "promise 2: a published question calls somebody");
+        let harmless = |at: usize| posted.text.get(at + 1..).is_some_and(|rest| rest.starts_with('\u{200b}'));
+        let called = posted.text.match_indices('@').any(|(at, _)| !harmless(at));
+        assert!(!called, "promise 2: an @ was not made harmless");
+        let mut words = posted.text.split(|sign: char| !sign.is_alphanumeric());
+        assert!(
+            !words.any(|word| word.eq_ignore_ascii_case(&question.patron.handle)),
+            "promise 7: {code} was published with its patron's name"
+        );
     }
 
     /// What X lets the desk say: one reply to each post that calls it, and messages to whoever wrote one.

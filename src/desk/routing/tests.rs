@@ -46,6 +46,7 @@ fn question() -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        publicity: Default::default(),
         replied_to: None,
         warning: None,
         said: Vec::new(),

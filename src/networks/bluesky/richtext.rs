@@ -58,6 +58,8 @@ enum Feature {
     Mention { did: String },
     #[serde(rename = "app.bsky.richtext.facet#link")]
     Link { uri: String },
+    #[serde(rename = "app.bsky.richtext.facet#tag")]
+    Tag { tag: String },
 }
 
 /// A mention of the letter that does not fit its text or this network.
@@ -106,6 +108,7 @@ impl Plain {
                 None => self.add(label),
             },
             Feature::Link { uri } => self.add(&link_written_out(label, &uri)),
+            Feature::Tag { .. } => self.add(label),
         }
     }
 
@@ -156,6 +159,11 @@ pub(super) fn facets(text: &str, mentions: &[Mention]) -> Result<Vec<Facet>, Bad
     if facets.windows(2).any(|pair| pair[0].index.byte_end > pair[1].index.byte_start) {
         return Err(BadMention);
     }
+    if let Some((start, end)) = own_tag(text) {
+        // Without the sign, and never inside anything else: it is the text's first word.
+        let tag = text.get(start + 1..end).unwrap_or_default().to_owned();
+        facets.push(Facet::new(start, end, Feature::Tag { tag }));
+    }
     for (start, end) in links(text).take(LINKS_MAX) {
         let taken = facets.iter().any(|facet| facet.index.byte_start < end && start < facet.index.byte_end);
         let Some(uri) = text.get(start..end).filter(|_| !taken) else { continue };
@@ -163,6 +171,15 @@ pub(super) fn facets(text: &str, mentions: &[Mention]) -> Result<Vec<Facet>, Bad
     }
     facets.sort_by_key(|facet| facet.index.byte_start);
     Ok(facets)
+}
+
+/// The hashtag with which a text begins, as published questions do.
+fn own_tag(text: &str) -> Option<(usize, usize)> {
+    let first = text.split(char::is_whitespace).next()?;
+    let word = first.strip_prefix('#')?;
+    let plain = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let is_tag = word.chars().all(plain) && word.chars().any(char::is_alphabetic);
+    is_tag.then_some((0, first.len()))
 }
 
 impl Facet {
@@ -454,6 +471,15 @@ mod tests {
         let text = "Hé 👋 @alice.example — see https://lib.example/x";
         let facets = facets(text, &[names(text, "@alice.example", "did:plc:a")]).unwrap();
         insta::assert_snapshot!(serde_json::to_string(&facets).unwrap(), @r##"[{"index":{"byteStart":9,"byteEnd":23},"features":[{"$type":"app.bsky.richtext.facet#mention","did":"did:plc:a"}]},{"index":{"byteStart":32,"byteEnd":53},"features":[{"$type":"app.bsky.richtext.facet#link","uri":"https://lib.example/x"}]}]"##);
+    }
+
+    #[test]
+    fn the_hashtag_in_front_becomes_one() {
+        let of = |text: &str| serde_json::to_string(&facets(text, &[]).unwrap()).unwrap();
+        insta::assert_snapshot!(of("#stümper Who knows? #other"), @r##"[{"index":{"byteStart":0,"byteEnd":9},"features":[{"$type":"app.bsky.richtext.facet#tag","tag":"stümper"}]}]"##);
+        for text in ["", "#", "#1066 was when?", "# heading", "no #tag in front", "#a-b"] {
+            assert_eq!(of(text), "[]", "{text}");
+        }
     }
 
     #[test]

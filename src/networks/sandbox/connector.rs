@@ -122,13 +122,14 @@ impl Connector {
         if !words.fit() {
             return Err(Failure::Refused(Refusal::Rejected));
         }
-        let addressee = known_handle(&letter.to).ok_or(Failure::Refused(Refusal::Rejected))?;
         let in_reply_to = match reply_to {
             Some(place) => Some(place.post.id.parse().map_err(|_| Failure::Refused(Refusal::Unreachable))?),
             None => None,
         };
         let to = match words.visibility {
-            Visibility::Direct | Visibility::Followers => BTreeSet::from([addressee]),
+            Visibility::Direct | Visibility::Followers => {
+                BTreeSet::from([known_handle(&letter.to).ok_or(Failure::Refused(Refusal::Rejected))?])
+            }
             Visibility::Unlisted | Visibility::Public => {
                 words.mentions.iter().filter_map(|mention| known_handle(&mention.account)).collect()
             }
@@ -208,7 +209,7 @@ fn account(handle: &Handle) -> Account {
 fn known_handle(account: &Account) -> Option<Handle> {
     match account.id.network {
         Network::Sandbox => Handle::parse(&account.id.id),
-        Network::Bluesky | Network::Mastodon | Network::X => None,
+        Network::Bluesky | Network::Mastodon | Network::X | Network::Facebook => None,
     }
 }
 

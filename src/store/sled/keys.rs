@@ -241,6 +241,7 @@ fn network_byte(network: Network) -> u8 {
     match network {
         Network::Sandbox => b's',
         Network::Bluesky => b'b',
+        Network::Facebook => b'f',
         Network::X => b'x',
         Network::Mastodon => b'm',
     }
