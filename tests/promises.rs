@@ -145,7 +145,7 @@ fn happening() -> impl Strategy<Value = Happening> {
                 visibility: match (on, visibility) {
                     (Network::Sandbox | Network::Mastodon, _) => visibility,
                     (Network::Bluesky | Network::X, Visibility::Direct) => visibility,
-                    (Network::Bluesky | Network::X, _) => Visibility::Public,
+                    (Network::Bluesky | Network::X | Network::Facebook, _) => Visibility::Public,
                 },
                 calls,
                 reply_to,
