@@ -34,7 +34,7 @@ pub struct Person {
     /// When the desk replied to them within the last hour, for the cap on loops.
     #[serde(default)]
     pub recent_replies: Vec<Timestamp>,
-    /// Whom they do not want to be brought together with, as [`AccountId::digest`].
+    /// Whom they do not want to be brought together with, as [`crate::desk::AccountId::digest`].
     #[serde(default)]
     pub blocked: BTreeSet<String>,
     /// The id of the library they belong to, where they said so and the desk serves several.
