@@ -9,6 +9,20 @@ use jiff::tz::TimeZone;
 
 use crate::desk::post::{Account, Network};
 
+/// How librarians are invited. All but [`Policy::Waves`] are there to be compared with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// As many at once as it takes for one of them to claim in time, as far as can be told.
+    #[default]
+    Waves,
+    /// Everybody who may be asked, at once.
+    Broadcast,
+    /// The best one, and the next after [`Settings::ask_next_after`].
+    OneAtATime,
+    /// [`Settings::invite_at_once`] at a time, whoever was asked longest ago first.
+    RoundRobin,
+}
+
 /// How the desk behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -25,6 +39,8 @@ pub struct Settings {
     /// How sure the desk has to be of a subject, in per cent, to ask its librarians. Doubtful questions
     /// go to the general desk.
     pub sure_from_percent: u8,
+    /// How librarians are invited.
+    pub policy: Policy,
     /// How many librarians are asked at a time.
     pub invite_at_once: usize,
     /// How long they have before the next ones are asked.
@@ -63,6 +79,7 @@ impl Default for Settings {
             time_zone: TimeZone::UTC,
             accounts: BTreeMap::new(),
             sure_from_percent: 20,
+            policy: Policy::Waves,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),
             give_up_after: SignedDuration::from_hours(48),
