@@ -62,6 +62,11 @@ impl Books {
         self.letters.get(id)
     }
 
+    /// How many letters are still on their way.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.letters.values().filter(|kept| kept.letter.is_some()).count()
+    }
+
     /// Notes where a letter is, before the desk is told.
     pub(crate) fn put_place(&mut self, id: &LetterId, place: Place) {
         if let Some(kept) = self.letters.get_mut(id) {

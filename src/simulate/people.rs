@@ -124,7 +124,12 @@ impl People {
     }
 
     /// The wish by which a librarian comes onto the roster, having opted in at that time.
-    pub(crate) fn opting_in(&self, librarian: usize, population: &Population, at: Timestamp) -> Option<Action> {
+    pub(crate) fn opting_in(
+        &self,
+        librarian: usize,
+        population: &Population,
+        at: Timestamp,
+    ) -> Option<Action> {
         let volunteer = self.librarians.get(librarian)?;
         let mut subjects: Vec<SubjectId> =
             volunteer.subjects.iter().filter_map(|place| self.subjects.get(*place)).cloned().collect();
@@ -178,7 +183,8 @@ pub(crate) fn rules(population: &Population) -> Vec<RuleFile> {
         let parent = ids.get(population.subjects.count + place.checked_rem(parents).unwrap_or_default());
         let parent = parent.filter(|_| place < population.subjects.count && 0 < parents);
         let parent = parent.map(|parent| format!("parent = \"{parent}\"\n")).unwrap_or_default();
-        let text = format!("id = \"{id}\"\nname = \"Field {place}\"\n{parent}strong = [\"{}\"]\n", term(place));
+        let text =
+            format!("id = \"{id}\"\nname = \"Field {place}\"\n{parent}strong = [\"{}\"]\n", term(place));
         RuleFile { name: format!("{id}.toml"), text: text.into_bytes() }
     };
     ids.iter().enumerate().map(file).collect()
@@ -215,7 +221,11 @@ fn pick<'p>(
 
 fn windows(text: &str, zone: &str) -> Vec<Hours> {
     let any = hours::read(text).unwrap_or_default();
-    if any.is_empty() && text.trim() != "any" { hours::read(&format!("{text} {zone}")).unwrap_or_default() } else { any }
+    if any.is_empty() && text.trim() != "any" {
+        hours::read(&format!("{text} {zone}")).unwrap_or_default()
+    } else {
+        any
+    }
 }
 
 /// All windows of some hours, from the day before `first` on.

@@ -194,3 +194,35 @@ impl Population {
         self.librarians.iter().map(|group| self.scaled(group.count)).sum()
     }
 }
+
+/// Every value of a population file with its dotted key, in the order of the file, for showing where it comes from.
+pub fn numbers(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if let Ok(table) = text.parse::<toml::Table>() {
+        gather("", &toml::Value::Table(table), &mut found);
+    }
+    found.retain(|(key, _)| !key.starts_with("reported.") && key != "name" && key != "about");
+    found
+}
+
+fn gather(above: &str, value: &toml::Value, found: &mut Vec<(String, String)>) {
+    let below = |key: &str| if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
+    match value {
+        toml::Value::Table(table)
+            if above.rsplit('.').next().is_some_and(|key| key == "zones" || key == "hours") =>
+        {
+            let parts: Vec<String> = table.iter().map(|(key, value)| format!("{key} {value}")).collect();
+            found.push((above.to_owned(), parts.join(", ")));
+        }
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| gather(&below(key), value, found)),
+        toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
+            list.iter().enumerate().for_each(|(at, value)| gather(&below(&at.to_string()), value, found));
+        }
+        toml::Value::String(_)
+        | toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_) => found.push((above.to_owned(), value.to_string())),
+    }
+}

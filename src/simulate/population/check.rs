@@ -177,7 +177,10 @@ impl Check {
         }
         let [least, most] = group.subjects;
         if most < least || most == 0 || subjects < most {
-            self.add(format!("{path}.subjects"), format!("must be two numbers up to {subjects}, as `[1, 3]`"));
+            self.add(
+                format!("{path}.subjects"),
+                format!("must be two numbers up to {subjects}, as `[1, 3]`"),
+            );
         }
         if group.limit.is_some_and(|limit| !(1..=50).contains(&limit)) {
             self.add(format!("{path}.limit"), "must be from 1 to 50");
