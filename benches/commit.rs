@@ -129,16 +129,13 @@ fn step(number: usize) -> Step {
         correction: None,
         learnable: false,
         rung: Rung::Specialists,
-        invitations: vec![Invitation {
-            librarian: librarian.clone(),
-            letter: LetterId::derive(&input, 0),
-            sent_at: at,
-            fate: Fate::Waiting,
-            visibility: Visibility::Public,
-            why: Why::Subject { subject: SubjectId::new("history-of-science") },
-            place: None,
-            asked_subject: false,
-        }],
+        invitations: vec![Invitation::new(
+            librarian.clone(),
+            LetterId::derive(&input, 0),
+            at,
+            Visibility::Public,
+            Why::Subject { subject: SubjectId::new("history-of-science") },
+        )],
         timers: [
             (Reason::AskNext, at + SignedDuration::from_mins(10)),
             (Reason::GiveUp, at + SignedDuration::from_hours(48)),

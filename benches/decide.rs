@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
 use stumper::desk::commands::hours;
 use stumper::desk::question::Reason;
+use stumper::desk::record::Allowance;
 use stumper::desk::*;
 use stumper::subjects::{RuleFile, SubjectId, Subjects};
 
@@ -202,12 +203,8 @@ fn librarian(number: usize, now: Timestamp) -> Person {
         subjects: [SubjectId::new(SUBJECT), SubjectId::new("literature")].into(),
         hours,
         languages: ["en".to_owned(), "de-AT".to_owned()].into(),
-        limit: 3,
-        paused_until: None,
-        open: Default::default(),
         asked_at: Some(now - SignedDuration::from_mins(asked_minutes_ago as i64)),
-        asked_total: 0,
-        answered_total: 0,
+        ..Librarian::newcomer(3, Allowance::default())
     });
     person
 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::desk::Settings;
 use crate::desk::commands::hours;
+use crate::desk::{Policy, Settings};
 use crate::fault::{Fault, Severity};
 
 mod duration;
@@ -48,6 +48,11 @@ const KEYS: &[(&str, &[&str])] = &[
         "routing",
         &[
             "sure_from_percent",
+            "policy",
+            "claim_chance_percent",
+            "claim_within",
+            "invite_at_most",
+            "invitations_per_day",
             "invite_at_once",
             "ask_next_after",
             "give_up_after",
@@ -296,6 +301,23 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
     let mut section = sections.open("routing");
     let sure = section.count("sure_from_percent", 0..=100, usize::from(settings.sure_from_percent), faults);
     settings.sure_from_percent = u8::try_from(sure).unwrap_or(settings.sure_from_percent);
+    if let Some((policy, span)) = section.text("policy", faults) {
+        match Policy::named(&policy) {
+            Some(policy) => settings.policy = policy,
+            None => faults.add(
+                Some(span),
+                "there is no such way to invite librarians",
+                "write `waves`, `broadcast`, `one_at_a_time` or `round_robin`",
+            ),
+        }
+    }
+    let chance = usize::from(settings.claim_chance_percent);
+    let chance = section.count("claim_chance_percent", 1..=99, chance, faults);
+    settings.claim_chance_percent = u8::try_from(chance).unwrap_or(settings.claim_chance_percent);
+    settings.claim_within = section.duration("claim_within", MINUTE * 2..=DAY, settings.claim_within, faults);
+    settings.invite_at_most = section.count("invite_at_most", 1..=100, settings.invite_at_most, faults);
+    let daily = section.count("invitations_per_day", 1..=100, settings.invitations_per_day as usize, faults);
+    settings.invitations_per_day = u32::try_from(daily).unwrap_or(settings.invitations_per_day);
     settings.invite_at_once = section.count("invite_at_once", 1..=20, settings.invite_at_once, faults);
     let ask_next = section.span("ask_next_after");
     settings.ask_next_after =

@@ -157,6 +157,8 @@ fn settings_of(told: &str) -> Settings {
         match key {
             "replies_per_person_hour" => settings.replies_per_person_hour = value.parse().unwrap(),
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
+            "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
+            "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "keep_for_days" => {
                 settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())

@@ -45,9 +45,11 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     }
     // Whoever writes to the desk again may be written to again. Even `stop` passes here: its last
     // word is said before the door is closed.
+    let now = draft.now;
     let person = draft.person_mut(&post.author);
     person.account = post.author.clone();
     person.stopped = false;
+    person.librarian.iter_mut().for_each(|librarian| librarian.seen_at = Some(now));
     if reading.said == Said::Stop {
         return privacy::stop(draft, &spoken);
     }

@@ -22,10 +22,10 @@ use crate::desk::wording;
 pub(crate) fn on_action(draft: &mut Draft<'_>, action: &Action) -> Outcome {
     match action {
         Action::AddLibrarian { account, subjects, hours, languages, limit, opted_in_at } => {
-            let default_limit = draft.view.settings.default_limit;
+            let settings = draft.view.settings;
             let person = draft.person_mut(account);
             person.account = account.clone();
-            let librarian = person.librarian.get_or_insert_with(|| volunteering::newcomer(default_limit));
+            let librarian = person.librarian.get_or_insert_with(|| volunteering::newcomer(settings));
             librarian.subjects.extend(subjects.iter().cloned());
             librarian.languages.extend(languages.iter().cloned());
             if !hours.is_empty() {
@@ -91,7 +91,7 @@ fn reassign(draft: &mut Draft<'_>, code: &Code, to: &AccountId) -> Outcome {
     let candidate = draft.view.roster.get(to).and_then(|person| {
         let librarian = person.librarian.as_ref()?;
         let may = routing::availability(&question, person, librarian, &around) != Availability::Never;
-        may.then(|| Candidate { librarian: person.account.clone(), rung: question.rung, why: Why::Assigned })
+        may.then(|| Candidate::chosen(person.account.clone(), question.rung, Why::Assigned))
     });
     let is_open = matches!(question.state, State::Seeking | State::Claimed { .. } | State::Interview { .. });
     let Some(candidate) = candidate.filter(|_| is_open) else { return Outcome::Outdated };

@@ -9,6 +9,8 @@ use crate::desk::draft::{Draft, Words, Written};
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::outcomes;
+use crate::desk::plan::{self, Occasion};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate, Circumstances, Found};
@@ -18,7 +20,7 @@ use crate::subjects::{Language, SubjectId};
 
 /// While nobody is free, the desk looks again at least this often: limits free up and people join
 /// without a timer of their own.
-const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
 /// A timer of a question has fired.
 pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: Timestamp) -> Outcome {
@@ -31,7 +33,8 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
     }
     match reason {
         Reason::AskNext => {
-            ask_more(draft, code, draft.view.settings.invite_at_once);
+            outcomes::count_unanswered(draft, code);
+            ask_more(draft, code, Occasion::TimePassed);
             Outcome::Invited
         }
         Reason::GiveUp => give_up(draft, code),
@@ -56,33 +59,28 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
 pub(crate) fn seek(draft: &mut Draft<'_>, code: &Code) -> Search {
     draft.clear_timers(code);
     draft.set_timer(code, Reason::GiveUp, draft.view.settings.give_up_after);
-    let waiting = waiting_invitations(draft, code);
-    ask_more(draft, code, draft.view.settings.invite_at_once.saturating_sub(waiting))
+    ask_more(draft, code, Occasion::Begin)
 }
 
-/// Asks as many more librarians, if they can be found, and sets the time for the next.
-pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, count: usize) -> Search {
+/// Asks more librarians, if they can be found, and sets the time for the next.
+pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, occasion: Occasion) -> Search {
     let Some(question) = draft.question(code).filter(|question| question.state == State::Seeking).cloned()
     else {
         return Search::NobodyYet;
     };
     let found = find(draft, &question);
-    // One circle at a time: nobody of a wider one is bothered while somebody nearer may be asked.
-    let nearest = found.ready.first().map(|candidate| candidate.rung);
+    let (count, together) = plan::how_many(draft, &question, &found, occasion);
     let mut asked = 0;
-    for candidate in found.ready.iter().filter(|candidate| Some(candidate.rung) == nearest) {
+    for candidate in &found.ready {
         if asked == count {
             break;
         }
         asked += usize::from(invite(draft, code, candidate));
     }
-    let wait = if found.ready.len() > asked || waiting_invitations(draft, code) > 0 {
-        draft.view.settings.ask_next_after
-    } else {
-        LOOK_AGAIN_AFTER
-    };
-    let wait = found.next_start.map_or(wait, |start| wait.min(start.duration_since(draft.now)));
-    draft.set_timer(code, Reason::AskNext, wait.max(SignedDuration::from_secs(1)));
+    note_together(draft, code, together);
+    let nearest = found.ready.first().map(|candidate| candidate.rung);
+    let wait = plan::wait_for_next(draft, code, &found);
+    draft.set_timer(code, Reason::AskNext, wait);
     let unspoken = || routing::language_without_speakers(&question, &circumstances(draft));
     match (asked, found.next_start) {
         (1.., _) if nearest == Some(Rung::Speakers) => {
@@ -98,6 +96,20 @@ pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, count: usize) -> Sear
             None => Search::NobodyYet,
         },
     }
+}
+
+/// Notes with the invitations of this step how likely all who were asked were to claim in time.
+fn note_together(draft: &mut Draft<'_>, code: &Code, together: f64) {
+    let now = draft.now;
+    let Some(question) = draft.question_mut(code) else { return };
+    for invitation in question.invitations.iter_mut().filter(|invitation| invitation.sent_at == now) {
+        invitation.together = percent(together);
+    }
+}
+
+fn percent(share: f64) -> u8 {
+    // In range by the clamp, and a whole number.
+    (share * 100.0).round().clamp(0.0, 100.0) as u8
 }
 
 /// The English name of a language that a tag names.
@@ -146,20 +158,14 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
     if let Some(entry) = draft.person_mut(librarian).librarian.as_mut() {
         entry.open.insert(code.clone());
         entry.asked_at = Some(now);
+        entry.load.add(entry.day(now));
         entry.asked_total = entry.asked_total.saturating_add(1);
     }
     if let Some(question) = draft.question_mut(code) {
         question.rung = question.rung.max(candidate.rung);
-        question.invitations.push(Invitation {
-            librarian: librarian.clone(),
-            letter,
-            sent_at: now,
-            fate: Fate::Waiting,
-            visibility: question.visibility,
-            why: candidate.why.clone(),
-            place: None,
-            asked_subject: false,
-        });
+        let (visibility, why) = (question.visibility, candidate.why.clone());
+        let invitation = Invitation::new(librarian.clone(), letter, now, visibility, why);
+        question.invitations.push(Invitation { chance: percent(candidate.chance), ..invitation });
     }
     draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
     true
@@ -168,6 +174,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
 /// Takes a question from its owner, or from one of those asked, and asks somebody else.
 pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fate: Fate) {
     let was_owner = draft.question(code).and_then(Question::owner) == Some(&librarian.id);
+    outcomes::count(draft, code, &librarian.id, fate);
     set_fate(draft, code, &librarian.id, fate);
     draft.relieve(librarian, code);
     if was_owner {
@@ -183,8 +190,7 @@ pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fa
         }
         return;
     }
-    let waiting = waiting_invitations(draft, code);
-    ask_more_if_seeking(draft, code, draft.view.settings.invite_at_once.saturating_sub(waiting));
+    ask_more_if_seeking(draft, code);
 }
 
 /// Tells those whose invitation lapsed because somebody else had the question that it is open again:
@@ -196,10 +202,11 @@ fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
         let account = &invitation.librarian;
         let is_free = draft.person(&account.id).is_some_and(|person| {
             let as_if_not_asked = Question { invitations: Vec::new(), ..question.clone() };
-            let librarian = person.librarian.as_ref();
-            librarian.is_some_and(|librarian| {
+            person.librarian.clone().is_some_and(|mut librarian| {
+                // It is the invitation they had, not one more.
+                librarian.load.take_back();
                 let around = circumstances(draft);
-                routing::availability(&as_if_not_asked, person, librarian, &around) == Availability::Ready
+                routing::availability(&as_if_not_asked, person, &librarian, &around) == Availability::Ready
             })
         });
         if !is_free {
@@ -213,14 +220,15 @@ fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
     }
 }
 
-fn ask_more_if_seeking(draft: &mut Draft<'_>, code: &Code, count: usize) {
+fn ask_more_if_seeking(draft: &mut Draft<'_>, code: &Code) {
     if draft.question(code).is_some_and(|question| question.state == State::Seeking) {
-        ask_more(draft, code, count);
+        ask_more(draft, code, Occasion::Declined);
     }
 }
 
 /// Makes a librarian the owner: the others' invitations lapse, and the search is over.
 pub(crate) fn give_to(draft: &mut Draft<'_>, code: &Code, owner: &AccountId) {
+    outcomes::count_all(draft, code, Some(owner));
     let Some(question) = draft.question_mut(code) else { return };
     let mut relieved = Vec::new();
     for invitation in &mut question.invitations {
@@ -240,6 +248,7 @@ pub(crate) fn give_to(draft: &mut Draft<'_>, code: &Code, owner: &AccountId) {
 /// Ends a question in whatever way its state now says: nobody has it on their list any more, and it is
 /// erased when the time for which ended questions are kept is over.
 pub(crate) fn end(draft: &mut Draft<'_>, code: &Code) {
+    outcomes::count_all(draft, code, None);
     let Some(question) = draft.question_mut(code) else { return };
     let mut relieved = Vec::new();
     for invitation in &mut question.invitations {
@@ -345,7 +354,7 @@ fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     Outcome::Withdrawn
 }
 
-fn waiting_invitations(draft: &Draft<'_>, code: &Code) -> usize {
+pub(crate) fn waiting_invitations(draft: &Draft<'_>, code: &Code) -> usize {
     draft.question(code).map_or(0, |question| {
         question.invitations.iter().filter(|invitation| invitation.fate == Fate::Waiting).count()
     })

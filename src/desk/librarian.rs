@@ -11,6 +11,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::plan::Occasion;
 use crate::desk::post::{Account, AccountId, Post};
 use crate::desk::question::{Correction, Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate};
@@ -95,6 +96,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
     note_place(draft, code, post);
     let Some(question) = draft.question(code) else { return Outcome::Outdated };
     let is_first = !matches!(question.state, State::Answered { .. });
+    let why = question.invitation(author).map_or(&Why::Generalist, |invitation| &invitation.why);
+    let subject = routing::subject_asked(why);
     let is_possible = question.state.after(Event::Answer { by: author.clone() }).is_some();
     if !is_possible {
         return too_late(draft, code, author);
@@ -112,6 +115,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
         draft.note(code, "Answered by a librarian");
         if let Some(librarian) = draft.person_mut(&post.author).librarian.as_mut() {
             librarian.answered_total = librarian.answered_total.saturating_add(1);
+            let work = librarian.record.work_mut(&subject);
+            work.answered = work.answered.saturating_add(1);
         }
         draft.relieve(&post.author, code);
         say(draft, code, author, wording::answer_passed_on(code));
@@ -204,11 +209,10 @@ pub(crate) fn refer_to_person(
     let around = escalation::circumstances(draft);
     let colleague = draft.view.roster.iter().find_map(|(person, librarian)| {
         let is_named = person.account.handle.eq_ignore_ascii_case(handle) && person.account.id != author.id;
-        let is_ready = routing::availability(&question, person, librarian, &around) == Availability::Ready;
-        (is_named && is_ready).then(|| person.account.clone())
+        let may = || routing::availability(&question, person, librarian, &around) == Availability::Ready;
+        (is_named && may()).then(|| person.account.clone())
     });
-    let candidate =
-        colleague.map(|librarian| Candidate { librarian, rung: question.rung, why: Why::Referred });
+    let candidate = colleague.map(|librarian| Candidate::chosen(librarian, question.rung, Why::Referred));
     let is_invited = candidate.is_some_and(|candidate| escalation::invite(draft, code, &candidate));
     if !is_invited {
         say(draft, code, &author.id, wording::refer_not_possible(&outbox::defused(&named)));
@@ -348,7 +352,7 @@ fn hand_on(draft: &mut Draft<'_>, code: &Code, from: &Account, fate: Fate) -> bo
     // Others may still be thinking about it, so that nobody was asked by letting go. A colleague's
     // judgement weighs more than that, so the new subject is asked at once all the same.
     if asked(draft) == before {
-        escalation::ask_more(draft, code, 1);
+        escalation::ask_more(draft, code, Occasion::HandedOn);
     }
     before < asked(draft)
 }

@@ -3,14 +3,17 @@
 //! **Invariant:** a person is known only because they wrote to the desk or a coordinator added
 //! them, and nobody is asked anything before they opted in themselves ([`Librarian::opted_in_at`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::desk::commands::hours;
 use crate::desk::ids::Code;
-use crate::desk::post::{Account, AccountId};
+use crate::desk::post::Account;
+use crate::desk::record::{Allowance, Load, Record};
 use crate::subjects::SubjectId;
 
 /// One account that wrote to the desk, or that a coordinator added.
@@ -81,6 +84,75 @@ pub struct Librarian {
     pub asked_total: u32,
     #[serde(default)]
     pub answered_total: u32,
+    /// How often they want to be invited at most.
+    #[serde(default)]
+    pub invitations: Allowance,
+    /// How often they were invited lately.
+    #[serde(default)]
+    pub load: Load,
+    /// What their invitations showed.
+    #[serde(default)]
+    pub record: Record,
+    /// After passing twice in a row they are not asked before this time.
+    #[serde(default)]
+    pub resting_until: Option<Timestamp>,
+    /// When they last wrote to the desk.
+    #[serde(default)]
+    pub seen_at: Option<Timestamp>,
+}
+
+impl Librarian {
+    /// Somebody who has just become a librarian, and has not opted in to anything yet.
+    pub fn newcomer(limit: u32, invitations: Allowance) -> Librarian {
+        Librarian {
+            opted_in_at: None,
+            subjects: BTreeSet::new(),
+            hours: Vec::new(),
+            languages: BTreeSet::new(),
+            limit,
+            paused_until: None,
+            open: BTreeSet::new(),
+            asked_at: None,
+            asked_total: 0,
+            answered_total: 0,
+            invitations,
+            load: Load::default(),
+            record: Record::default(),
+            resting_until: None,
+            seen_at: None,
+        }
+    }
+
+    /// The time zone of their hours; UTC for somebody without hours.
+    pub fn zone(&self) -> TimeZone {
+        self.hours.first().and_then(|window| hours::zone_named(&window.zone)).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The day by their own clock, in days since 1970.
+    pub fn day(&self, at: Timestamp) -> i64 {
+        day_number(self.zone().to_datetime(at).date())
+    }
+
+    /// From when on their allowance has room for one more invitation: `at`, or the beginning of a later
+    /// day by their own clock.
+    pub fn allowed_from(&self, at: Timestamp) -> Timestamp {
+        let zone = self.zone();
+        let date = zone.to_datetime(at).date();
+        let today = day_number(date);
+        let free = self.load.free_from(today, self.invitations);
+        if free <= today {
+            return at;
+        }
+        let days = jiff::Span::new().try_days(free - today);
+        let day = days.and_then(|days| date.checked_add(days));
+        let start = day.and_then(|day| zone.to_timestamp(day.to_datetime(Time::midnight())));
+        start.unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn day_number(date: Date) -> i64 {
+    let seconds = TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).map(Timestamp::as_second);
+    seconds.unwrap_or(0).div_euclid(24 * 3_600)
 }
 
 /// Hours of one or more days of the week, in the librarian's own time zone. A window whose end is
@@ -100,52 +172,15 @@ impl Hours {
     pub fn starts_on(&self, day: Weekday) -> bool {
         self.days.contains(&day.to_monday_one_offset())
     }
-}
 
-/// All librarians, findable by subject. Kept in memory by the store, always as last committed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Roster {
-    people: BTreeMap<AccountId, Person>,
-    by_subject: BTreeMap<SubjectId, BTreeSet<AccountId>>,
-}
-
-impl Roster {
-    /// Everybody who is a librarian, in the order of their accounts.
-    pub fn iter(&self) -> impl Iterator<Item = (&Person, &Librarian)> {
-        self.people.values().filter_map(|person| Some((person, person.librarian.as_ref()?)))
-    }
-
-    pub fn get(&self, account: &AccountId) -> Option<&Person> {
-        self.people.get(account)
-    }
-
-    /// The librarians who opted in to exactly this subject.
-    pub fn of_subject(&self, subject: &SubjectId) -> impl Iterator<Item = (&Person, &Librarian)> {
-        self.by_subject
-            .get(subject)
-            .into_iter()
-            .flatten()
-            .filter_map(|account| self.people.get(account))
-            .filter_map(|person| Some((person, person.librarian.as_ref()?)))
-    }
-
-    /// Takes over a person as they are now. Somebody who is no librarian leaves the roster.
-    pub fn put(&mut self, person: Person) {
-        self.remove(&person.account.id);
-        let Some(librarian) = &person.librarian else { return };
-        for subject in &librarian.subjects {
-            self.by_subject.entry(subject.clone()).or_default().insert(person.account.id.clone());
-        }
-        self.people.insert(person.account.id.clone(), person);
-    }
-
-    /// Takes somebody off the roster.
-    pub fn remove(&mut self, account: &AccountId) {
-        let Some(librarian) = self.people.remove(account).and_then(|person| person.librarian) else { return };
-        for subject in &librarian.subjects {
-            if let Some(accounts) = self.by_subject.get_mut(subject) {
-                accounts.remove(account);
-            }
-        }
+    /// When the window is open, in minutes from Monday's midnight; an end may lie in the next week.
+    pub(crate) fn minutes_of_week(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        let minute = |time: Time| i32::from(time.hour()) * 60 + i32::from(time.minute());
+        let (from, until) = (minute(self.from), minute(self.until));
+        let until = if until <= from { until + 24 * 60 } else { until };
+        self.days.iter().filter_map(move |day| {
+            let start = (i32::from(*day) - 1) * 24 * 60;
+            Some((u16::try_from(start + from).ok()?, u16::try_from(start + until).ok()?))
+        })
     }
 }

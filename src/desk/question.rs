@@ -298,6 +298,41 @@ pub struct Invitation {
     /// They said `wrong subject`, and the desk waits to hear which one it is.
     #[serde(default)]
     pub asked_subject: bool,
+    /// Their record knows already that they left it unanswered.
+    #[serde(default)]
+    pub counted: bool,
+    /// How likely, in per cent, they were to claim it in time when they were asked; 0 where it was not
+    /// the odds that chose them.
+    #[serde(default)]
+    pub chance: u8,
+    /// How likely all who were being asked then were together.
+    #[serde(default)]
+    pub together: u8,
+}
+
+impl Invitation {
+    /// A re-post that is in the outbox now.
+    pub fn new(
+        librarian: Account,
+        letter: LetterId,
+        sent_at: Timestamp,
+        visibility: Visibility,
+        why: Why,
+    ) -> Invitation {
+        Invitation {
+            librarian,
+            letter,
+            sent_at,
+            fate: Fate::Waiting,
+            visibility,
+            why,
+            place: None,
+            asked_subject: false,
+            counted: false,
+            chance: 0,
+            together: 0,
+        }
+    }
 }
 
 /// A post by the desk that is on a network.

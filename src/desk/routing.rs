@@ -2,22 +2,32 @@
 //!
 //! Librarians of the question's own subjects come first, then those of the parent subjects, then
 //! generalists. In a language without rules, where subjects are hardly found, whoever else speaks it
-//! comes last. Within a circle it goes by turns: least recently asked first.
+//! comes last. Within a circle it is fit, chance and burden that count: how well they did in the
+//! subject, how likely they claim in time, and how much the desk asked of them lately.
 //!
 //! **Invariant:** nobody is found who did not opt in, who said `stop`, who asked the question, who was
-//! asked already, who is off duty, paused or at their limit, who shares no language with the question,
-//! or who could not be asked as privately as the question is.
+//! asked already, who is off duty, paused, resting or at a limit of theirs, who shares no language with
+//! the question, or who could not be asked as privately as the question is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours;
-use crate::desk::person::{Librarian, Person, Roster};
+use crate::desk::person::{Librarian, Person};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Question, Rung, Why};
-use crate::desk::settings::Settings;
+use crate::desk::record::About;
+use crate::desk::roster::{Clocks, Roster};
+use crate::desk::settings::{Policy, Settings};
 use crate::subjects::{Language, SubjectId, Subjects};
+
+/// So many librarians of one circle and one class of likelihood are compared; whoever was asked longest
+/// ago is looked at first, so that all get their turn.
+const COMPARED_MAX: usize = 32;
+
+/// For so many librarians it is computed when they are on duty again, to tell the patron the earliest.
+const STARTS_MAX: usize = 500;
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +46,26 @@ pub struct Candidate {
     pub librarian: Account,
     pub rung: Rung,
     pub why: Why,
+    /// How likely they are to claim in the time hoped for, from 0 to 1.
+    pub chance: f64,
+    /// What they are ordered by: chance, fit and burden in one.
+    pub score: f64,
+}
+
+impl Candidate {
+    /// Somebody whom a person chose, so that no odds matter.
+    pub fn chosen(librarian: Account, rung: Rung, why: Why) -> Candidate {
+        Candidate { librarian, rung, why, chance: 0.0, score: 0.0 }
+    }
 }
 
 /// Who was found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// Who may be asked now, best first.
+    /// Who of the nearest circle in which anybody may be asked now may be asked, best first; of all
+    /// circles under [`Policy::Broadcast`].
     pub ready: Vec<Candidate>,
-    /// The earliest time at which somebody else comes on duty.
+    /// Where nobody is ready: the earliest time at which somebody comes on duty.
     pub next_start: Option<Timestamp>,
     /// Whether anybody may ever be asked, now or later.
     pub anybody: bool,
@@ -58,44 +80,174 @@ pub enum Availability {
     Never,
 }
 
-/// Everybody who may be asked this question, best first.
+/// Who may be asked this question now, best first.
 pub fn find(question: &Question, around: &Circumstances<'_>) -> Found {
+    let circles = circles(question, around);
     let mut found = Found::default();
     let mut seen = BTreeSet::new();
-    for (rung, why) in circles(question, around) {
-        let mut circle: Vec<(Option<Timestamp>, Candidate)> = Vec::new();
-        let subject = subject_of(&why);
-        let is_in = |librarian: &&Librarian| {
-            subject.as_ref().is_none_or(|subject| librarian.subjects.contains(subject))
-        };
-        let listed: Vec<&Person> = match &subject {
-            Some(subject) => around.roster.of_subject(subject).map(|(person, _)| person).collect(),
-            None => around.roster.iter().map(|(person, _)| person).collect(),
-        };
-        for listed in listed {
-            let person = around.changed.get(&listed.account.id).unwrap_or(listed);
-            let Some(librarian) = person.librarian.as_ref().filter(is_in) else { continue };
-            if !seen.insert(&listed.account.id) {
-                continue;
-            }
-            match availability(question, person, librarian, around) {
-                Availability::Ready => {
-                    let candidate = Candidate { librarian: person.account.clone(), rung, why: why.clone() };
-                    circle.push((librarian.asked_at, candidate));
-                }
-                Availability::Later(at) => {
-                    found.anybody = true;
-                    found.next_start = found.next_start.into_iter().chain(at).min();
-                }
-                Availability::Never => {}
-            }
+    let mut clocks = around.roster.clocks(around.now);
+    for circle in circles.chunk_by(|one, other| one.0 == other.0) {
+        let mut ready = Vec::new();
+        for (rung, why) in circle {
+            ready.extend(ready_in(question, *rung, why, around, &mut clocks, &mut seen));
         }
-        // `None`, never asked, comes first. The roster's own order, by account, breaks ties.
-        circle.sort_by_key(|(asked_at, _)| *asked_at);
-        found.ready.extend(circle.into_iter().map(|(_, candidate)| candidate));
+        order(&mut ready, around);
+        found.ready.extend(ready.into_iter().map(|(_, candidate)| candidate));
+        if !found.ready.is_empty() && around.settings.policy != Policy::Broadcast {
+            break;
+        }
     }
-    found.anybody |= !found.ready.is_empty();
+    found.anybody = !found.ready.is_empty();
+    if !found.anybody {
+        look_ahead(question, &circles, around, &mut found);
+    }
     found
+}
+
+/// Best first; by turns, where that is the policy.
+fn order(ready: &mut [(Option<Timestamp>, Candidate)], around: &Circumstances<'_>) {
+    match around.settings.policy {
+        // `None`, never asked, comes first.
+        Policy::RoundRobin => ready.sort_by(|(at, one), (other_at, other)| {
+            at.cmp(other_at).then_with(|| one.librarian.id.cmp(&other.librarian.id))
+        }),
+        Policy::Waves | Policy::Broadcast | Policy::OneAtATime => {
+            ready.sort_by(|(at, one), (other_at, other)| {
+                let by_score = other.score.total_cmp(&one.score);
+                by_score.then(at.cmp(other_at)).then_with(|| one.librarian.id.cmp(&other.librarian.id))
+            });
+        }
+    }
+}
+
+/// Who of a circle may be asked now, with the time at which they were last asked.
+fn ready_in<'a>(
+    question: &Question,
+    rung: Rung,
+    why: &Why,
+    around: &Circumstances<'a>,
+    clocks: &mut Clocks<'_>,
+    seen: &mut BTreeSet<&'a AccountId>,
+) -> Vec<(Option<Timestamp>, Candidate)> {
+    let subject = subject_of(why);
+    let (language, own) = (question.language.as_deref(), around.settings.language.as_str());
+    let most = match around.settings.policy {
+        Policy::Waves | Policy::OneAtATime => COMPARED_MAX,
+        Policy::Broadcast | Policy::RoundRobin => usize::MAX,
+    };
+    let mut compared = [0; 4];
+    let mut ready = Vec::new();
+    for (class, listed) in around.roster.in_turn(subject.as_ref(), language, own, around.now, true) {
+        if most <= compared[class] {
+            continue;
+        }
+        let person = &listed.person;
+        let Some(librarian) = &person.librarian else { continue };
+        let is_changed = around.changed.contains_key(&person.account.id);
+        if is_changed || seen.contains(&person.account.id) || !may_ever(question, person, librarian, around) {
+            continue;
+        }
+        if free_from(librarian, around.now).is_some() || !clocks.is_on_duty(listed) {
+            continue;
+        }
+        seen.insert(&person.account.id);
+        compared[class] += 1;
+        ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
+    }
+    for (account, person) in around.changed {
+        let Some(librarian) = &person.librarian else { continue };
+        let is_in = subject.as_ref().is_none_or(|subject| librarian.subjects.contains(subject));
+        if is_in
+            && availability(question, person, librarian, around) == Availability::Ready
+            && seen.insert(account)
+        {
+            ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
+        }
+    }
+    ready
+}
+
+/// Finds out when somebody may be asked, where nobody may now.
+fn look_ahead(question: &Question, circles: &[(Rung, Why)], around: &Circumstances<'_>, found: &mut Found) {
+    let (language, own) = (question.language.as_deref(), around.settings.language.as_str());
+    let mut computed = 0;
+    let mut note = |person: &Person| {
+        let Some(librarian) = &person.librarian else { return };
+        if !may_ever(question, person, librarian, around) {
+            return;
+        }
+        found.anybody = true;
+        computed += 1;
+        if computed <= STARTS_MAX
+            && let Availability::Later(at) = availability(question, person, librarian, around)
+        {
+            found.next_start = found.next_start.into_iter().chain(at).min();
+        }
+    };
+    for (_, why) in circles {
+        let subject = subject_of(why);
+        for has_come in [true, false] {
+            let listed = around.roster.in_turn(subject.as_ref(), language, own, around.now, has_come);
+            let unchanged =
+                listed.filter(|(_, listed)| !around.changed.contains_key(&listed.person.account.id));
+            unchanged.for_each(|(_, listed)| note(&listed.person));
+        }
+        let is_in = |person: &&Person| {
+            let librarian = person.librarian.as_ref();
+            subject
+                .as_ref()
+                .is_none_or(|subject| librarian.is_some_and(|librarian| librarian.subjects.contains(subject)))
+        };
+        around.changed.values().filter(is_in).for_each(&mut note);
+    }
+}
+
+/// Somebody who may be asked, with the odds and what they are ordered by.
+fn candidate(
+    question: &Question,
+    person: &Person,
+    librarian: &Librarian,
+    rung: Rung,
+    why: &Why,
+    around: &Circumstances<'_>,
+) -> Candidate {
+    let subject = subject_asked(why);
+    let chance = chance(librarian, &subject, around, around.now, SignedDuration::ZERO);
+    let fit = librarian.record.quality(&subject) * coverage(question, librarian);
+    let score = chance * fit * ease(librarian, around.now);
+    Candidate { librarian: person.account.clone(), rung, why: why.clone(), chance, score }
+}
+
+/// How likely a librarian is to claim within the time hoped for an invitation of this subject, sent at
+/// `sent_at` and unanswered for `elapsed`.
+pub fn chance(
+    librarian: &Librarian,
+    subject: &SubjectId,
+    around: &Circumstances<'_>,
+    sent_at: Timestamp,
+    elapsed: SignedDuration,
+) -> f64 {
+    let about = About { subject, sent_at };
+    let within = around.settings.claim_within;
+    librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, around.now, elapsed, within)
+}
+
+/// How much of the question a librarian's subjects cover, up to 1.
+fn coverage(question: &Question, librarian: &Librarian) -> f64 {
+    let sure = |found: &crate::desk::question::FoundSubject| found.confidence.max(0.01);
+    let all: f64 = question.subjects.iter().map(sure).sum();
+    let theirs = question.subjects.iter().filter(|found| librarian.subjects.contains(&found.subject));
+    let covered: f64 = theirs.map(sure).sum();
+    if all <= 0.0 { 1.0 } else { (0.5 + 0.5 * covered / all).min(1.0) }
+}
+
+/// How easily a librarian can be asked one thing more, up to 1: less with each question that is open and
+/// with each invitation of the last weeks.
+fn ease(librarian: &Librarian, now: Timestamp) -> f64 {
+    let day = librarian.day(now);
+    let week = f64::from(librarian.load.within(day, 7));
+    let month = f64::from(librarian.load.within(day, 28));
+    1.0 / (1.0 + librarian.open.len() as f64 + week / 7.0 + month / 28.0)
 }
 
 /// Whether one librarian may be asked this question now.
@@ -105,21 +257,11 @@ pub fn availability(
     librarian: &Librarian,
     around: &Circumstances<'_>,
 ) -> Availability {
-    let account = &person.account.id;
-    let may_ever = librarian.opted_in_at.is_some()
-        && !person.stopped
-        && question.patron.id != *account
-        && question.invitation(account).is_none()
-        && account.network.copy_visibility(question.visibility).is_some()
-        && speaks(librarian, question.language.as_deref(), &around.settings.language);
-    if !may_ever {
+    if !may_ever(question, person, librarian, around) {
         return Availability::Never;
     }
-    if let Some(until) = librarian.paused_until.filter(|until| around.now < *until) {
+    if let Some(until) = free_from(librarian, around.now) {
         return Availability::Later((until != Timestamp::MAX).then_some(until));
-    }
-    if librarian.limit as usize <= librarian.open.len() {
-        return Availability::Later(None);
     }
     if !hours::contain(&librarian.hours, around.now) {
         return Availability::Later(hours::next_start(&librarian.hours, around.now));
@@ -127,15 +269,46 @@ pub fn availability(
     Availability::Ready
 }
 
+/// Whether a librarian may be asked this question at all, at whatever time.
+fn may_ever(question: &Question, person: &Person, librarian: &Librarian, around: &Circumstances<'_>) -> bool {
+    let account = &person.account.id;
+    librarian.opted_in_at.is_some()
+        && !person.stopped
+        && question.patron.id != *account
+        && question.invitation(account).is_none()
+        && account.network.copy_visibility(question.visibility).is_some()
+        && speaks(librarian, question.language.as_deref(), &around.settings.language)
+}
+
+/// From when on a librarian has room for one more question, where they have none now; `MAX` where nobody
+/// knows.
+fn free_from(librarian: &Librarian, now: Timestamp) -> Option<Timestamp> {
+    let until = [librarian.paused_until, librarian.resting_until].into_iter().flatten().max();
+    if let Some(until) = until.filter(|until| now < *until) {
+        return Some(until);
+    }
+    if librarian.limit as usize <= librarian.open.len() {
+        return Some(Timestamp::MAX);
+    }
+    let asked_today = librarian.asked_at.is_some();
+    Some(librarian.allowed_from(now)).filter(|from| asked_today && now < *from)
+}
+
+/// The subject for which a librarian is asked, as their record counts it.
+pub fn subject_asked(why: &Why) -> SubjectId {
+    subject_of(why).unwrap_or_else(SubjectId::general)
+}
+
 /// The language of a question, where it is not the desk's and no librarian speaks it, whatever their
 /// subjects.
 pub fn language_without_speakers(question: &Question, around: &Circumstances<'_>) -> Option<Language> {
-    let is_spoken = around.roster.iter().any(|(listed, _)| {
-        let person = around.changed.get(&listed.account.id).unwrap_or(listed);
+    let language = question.language.as_deref();
+    let changed = around.changed.values().any(|person| {
         let librarian = person.librarian.as_ref().filter(|librarian| librarian.opted_in_at.is_some());
-        let language = question.language.as_deref();
-        !person.stopped && librarian.is_some_and(|found| speaks(found, language, &around.settings.language))
+        let reads = |found: &Librarian| speaks(found, language, &around.settings.language);
+        !person.stopped && librarian.is_some_and(reads)
     });
+    let is_spoken = changed || around.roster.speaks(language, &around.settings.language);
     foreign_language(question, around.settings).filter(|_| !is_spoken)
 }
 
@@ -208,255 +381,4 @@ fn is_same(tag: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::desk::ids::{Code, LetterId};
-    use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
-    use crate::desk::question::{Fate, FoundSubject, Invitation, State};
-    use crate::subjects::RuleFile;
-
-    fn account(network: Network, name: &str) -> Account {
-        Account { id: AccountId::new(network, name), handle: name.to_owned(), bot: false }
-    }
-
-    /// A librarian of history who may be asked at any time.
-    fn librarian(network: Network, name: &str) -> Person {
-        let librarian = Librarian {
-            opted_in_at: Some(Timestamp::UNIX_EPOCH),
-            subjects: BTreeSet::from([SubjectId::new("history")]),
-            hours: Vec::new(),
-            languages: BTreeSet::new(),
-            limit: 1,
-            paused_until: None,
-            open: BTreeSet::new(),
-            asked_at: None,
-            asked_total: 0,
-            answered_total: 0,
-        };
-        Person { librarian: Some(librarian), ..Person::new(account(network, name)) }
-    }
-
-    /// Ann's public question about history.
-    fn question() -> Question {
-        let history =
-            FoundSubject { subject: SubjectId::new("history"), confidence: 0.9, because: Vec::new() };
-        Question {
-            code: Code::parse("K7Q4").unwrap(),
-            version: 0,
-            patron: account(Network::Sandbox, "ann"),
-            visibility: Visibility::Public,
-            language: None,
-            text: Confidential::new("When?"),
-            place: Place::top(Network::Sandbox, Anchor { id: "1".to_owned(), revision: None }),
-            asked_at: now(),
-            state: State::Seeking,
-            subjects: vec![history],
-            correction: None,
-            learnable: false,
-            rung: Rung::Specialists,
-            invitations: Vec::new(),
-            timers: Default::default(),
-            posts: Vec::new(),
-            recent_letters: Vec::new(),
-        }
-    }
-
-    fn now() -> Timestamp {
-        "2026-03-02T10:00:00Z".parse().unwrap()
-    }
-
-    fn at(text: &str) -> Option<Timestamp> {
-        Some(text.parse().unwrap())
-    }
-
-    fn with<R>(roster: &Roster, look: impl FnOnce(&Circumstances<'_>) -> R) -> R {
-        let rule =
-            |text: &str, name: &str| RuleFile { name: name.to_owned(), text: text.as_bytes().to_vec() };
-        let rules = [
-            rule("id = 'history'\nname = 'History'\nparent = 'past'\nstrong = ['empire']", "history.toml"),
-            rule("id = 'past'\nname = 'The past'\nstrong = ['ancient']", "past.toml"),
-        ];
-        let settings = Settings::default();
-        let subjects = Subjects::compile(&rules).0;
-        let changed = BTreeMap::new();
-        look(&Circumstances {
-            settings: &settings,
-            subjects: &subjects,
-            roster,
-            changed: &changed,
-            now: now(),
-        })
-    }
-
-    /// Promises 1 and 2, and the quiet hours: who may be asked, and when.
-    #[test]
-    fn who_may_be_asked() {
-        use Availability::{Later, Never, Ready};
-        type Change = fn(&mut Question, &mut Person);
-        fn of(person: &mut Person) -> &mut Librarian {
-            person.librarian.as_mut().unwrap()
-        }
-        let rows: [(&str, Change, Availability); 18] = [
-            ("anybody who opted in", |_, _| {}, Ready),
-            ("who was only added by the coordinator", |_, person| of(person).opted_in_at = None, Never),
-            ("who said stop", |_, person| person.stopped = true, Never),
-            ("the patron", |question, person| question.patron = person.account.clone(), Never),
-            ("who was asked already", |question, person| question.invitations.push(asked(person)), Never),
-            ("a private question", |question, _| question.visibility = Visibility::Direct, Ready),
-            (
-                "a private question, on a network without privacy",
-                |question, person| {
-                    question.visibility = Visibility::Direct;
-                    person.account = account(Network::Bluesky, "clio");
-                },
-                Never,
-            ),
-            (
-                "an unlisted question, on a network where all is public",
-                |question, person| {
-                    question.visibility = Visibility::Unlisted;
-                    person.account = account(Network::Bluesky, "clio");
-                },
-                Never,
-            ),
-            ("the desk's language", |question, _| question.language = Some("en-GB".into()), Ready),
-            ("another language", |question, _| question.language = Some("de".into()), Never),
-            (
-                "a language they said",
-                |question, person| {
-                    question.language = Some("de-AT".into());
-                    of(person).languages.insert("de".into());
-                },
-                Ready,
-            ),
-            (
-                "a language they did not say",
-                |question, person| {
-                    question.language = Some("en".into());
-                    of(person).languages.insert("de".into());
-                },
-                Never,
-            ),
-            (
-                "another written form of the same language",
-                |question, person| {
-                    question.language = Some("no".into());
-                    of(person).languages.insert("nn".into());
-                },
-                Ready,
-            ),
-            (
-                "on a pause",
-                |_, person| of(person).paused_until = at("2026-03-03T10:00:00Z"),
-                Later(at("2026-03-03T10:00:00Z")),
-            ),
-            (
-                "on a pause without end",
-                |_, person| of(person).paused_until = Some(Timestamp::MAX),
-                Later(None),
-            ),
-            ("after a pause", |_, person| of(person).paused_until = at("2026-03-02T10:00:00Z"), Ready),
-            ("at their limit", |_, person| of(person).open.extend(Code::parse("C3C3")), Later(None)),
-            (
-                "off duty",
-                |_, person| of(person).hours = hours::read("18-22 Europe/Berlin").unwrap(),
-                Later(at("2026-03-02T17:00:00Z")),
-            ),
-        ];
-        for (what, change, expected) in rows {
-            let (mut question, mut person) = (question(), librarian(Network::Sandbox, "clio"));
-            change(&mut question, &mut person);
-            let found = with(&Roster::default(), |around| {
-                availability(&question, &person, person.librarian.as_ref().unwrap(), around)
-            });
-            assert_eq!(found, expected, "{what}");
-        }
-    }
-
-    fn asked(person: &Person) -> Invitation {
-        Invitation {
-            librarian: person.account.clone(),
-            letter: LetterId::derive(&crate::desk::ids::InputId::new("test", 1), 0),
-            sent_at: now(),
-            fate: Fate::Passed,
-            visibility: Visibility::Public,
-            why: Why::Generalist,
-            place: None,
-            asked_subject: false,
-        }
-    }
-
-    #[test]
-    fn the_nearest_come_first_and_take_turns() {
-        let mut roster = Roster::default();
-        let rows = [
-            ("lately", "history", at("2026-03-01T10:00:00Z")),
-            ("long ago", "history", at("2026-01-01T10:00:00Z")),
-            ("never", "history", None),
-            ("wider", "past", None),
-            ("generalist", "general", None),
-            ("elsewhere", "law", None),
-        ];
-        for (name, subject, asked_at) in rows {
-            let mut person = librarian(Network::Sandbox, name);
-            let entry = person.librarian.as_mut().unwrap();
-            entry.subjects = BTreeSet::from([SubjectId::new(subject)]);
-            entry.asked_at = asked_at;
-            roster.put(person);
-        }
-        let found = with(&roster, |around| find(&question(), around));
-        let order: Vec<(&str, Rung)> = found
-            .ready
-            .iter()
-            .map(|candidate| (candidate.librarian.handle.as_str(), candidate.rung))
-            .collect();
-        assert_eq!(
-            order,
-            [
-                ("never", Rung::Specialists),
-                ("long ago", Rung::Specialists),
-                ("lately", Rung::Specialists),
-                ("wider", Rung::Parents),
-                ("generalist", Rung::Generalists),
-            ]
-        );
-    }
-
-    #[test]
-    fn whoever_speaks_it_comes_last_in_a_language_without_rules() {
-        let mut roster = Roster::default();
-        let rows = [
-            ("historian", "history", "is"),
-            ("generalist", "general", "is"),
-            ("jurist", "law", "is, en"),
-            ("english", "law", "en"),
-        ];
-        for (name, subject, languages) in rows {
-            let mut person = librarian(Network::Sandbox, name);
-            let entry = person.librarian.as_mut().unwrap();
-            entry.subjects = BTreeSet::from([SubjectId::new(subject)]);
-            entry.languages = languages.split(", ").map(str::to_owned).collect();
-            roster.put(person);
-        }
-        let found = |language: &str| {
-            let question = Question { language: Some(language.to_owned()), ..question() };
-            let found = with(&roster, |around| find(&question, around));
-            found.ready.iter().map(|found| found.librarian.handle.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(found("is"), ["historian", "generalist", "jurist"]);
-        assert_eq!(found("en"), Vec::<String>::new(), "the desk's language has rules");
-        assert_eq!(found("fr"), Vec::<String>::new(), "nobody speaks it");
-    }
-
-    #[test]
-    fn nobody_is_named_twice_who_fits_in_several_ways() {
-        let mut roster = Roster::default();
-        let mut person = librarian(Network::Sandbox, "clio");
-        let subjects = ["history", "past", "general"].map(SubjectId::new);
-        person.librarian.as_mut().unwrap().subjects = BTreeSet::from(subjects);
-        roster.put(person);
-        let found = with(&roster, |around| find(&question(), around));
-        assert_eq!(found.ready.len(), 1);
-        assert!(found.anybody);
-    }
-}
+mod tests;

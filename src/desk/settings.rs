@@ -23,6 +23,21 @@ pub enum Policy {
     RoundRobin,
 }
 
+impl Policy {
+    /// All policies, with their names in `bot.toml`.
+    pub const NAMES: [(&'static str, Policy); 4] = [
+        ("waves", Policy::Waves),
+        ("broadcast", Policy::Broadcast),
+        ("one_at_a_time", Policy::OneAtATime),
+        ("round_robin", Policy::RoundRobin),
+    ];
+
+    /// The policy of this name.
+    pub fn named(name: &str) -> Option<Policy> {
+        Policy::NAMES.iter().find(|(known, _)| *known == name).map(|(_, policy)| *policy)
+    }
+}
+
 /// How the desk behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -41,9 +56,17 @@ pub struct Settings {
     pub sure_from_percent: u8,
     /// How librarians are invited.
     pub policy: Policy,
-    /// How many librarians are asked at a time.
+    /// How likely, in per cent, one of those invited together shall be to claim the question …
+    pub claim_chance_percent: u8,
+    /// … within this time.
+    pub claim_within: SignedDuration,
+    /// How many are invited together at most, however unlikely each of them is to claim.
+    pub invite_at_most: usize,
+    /// How many invitations a day a librarian gets at most unless they say otherwise.
+    pub invitations_per_day: u32,
+    /// How many librarians are asked at a time under [`Policy::RoundRobin`].
     pub invite_at_once: usize,
-    /// How long they have before the next ones are asked.
+    /// How long they have before the next ones are asked, under any policy but [`Policy::Waves`].
     pub ask_next_after: SignedDuration,
     /// How long a librarian is looked for in all.
     pub give_up_after: SignedDuration,
@@ -80,6 +103,10 @@ impl Default for Settings {
             accounts: BTreeMap::new(),
             sure_from_percent: 20,
             policy: Policy::Waves,
+            claim_chance_percent: 80,
+            claim_within: SignedDuration::from_mins(10),
+            invite_at_most: 10,
+            invitations_per_day: 1,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),
             give_up_after: SignedDuration::from_hours(48),

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId, LetterId};
 use crate::desk::letter::{Delivery, Letter};
-use crate::desk::person::{Person, Roster};
+use crate::desk::person::Person;
 use crate::desk::post::{AccountId, PostId};
 use crate::desk::question::{Entry, Question};
+use crate::desk::roster::Roster;
 use crate::desk::settings::Settings;
 use crate::subjects::Subjects;
 

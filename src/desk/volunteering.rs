@@ -14,15 +14,17 @@ use crate::desk::letter::Purpose;
 use crate::desk::person::{Hours, Librarian};
 use crate::desk::post::Account;
 use crate::desk::question::Fate;
+use crate::desk::record::{Allowance, Per};
+use crate::desk::settings::Settings;
 use crate::desk::step::Outcome;
 use crate::desk::wording;
 use crate::subjects::SubjectId;
 
 /// `join history, genealogy`: opts in to these subjects, besides those joined before.
 pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<SubjectId>) -> Outcome {
-    let (now, limit) = (draft.now, draft.view.settings.default_limit);
+    let (now, settings) = (draft.now, draft.view.settings);
     let person = draft.person_mut(&spoken.post.author);
-    let librarian = person.librarian.get_or_insert_with(|| newcomer(limit));
+    let librarian = person.librarian.get_or_insert_with(|| newcomer(settings));
     let known = librarian.subjects.iter().filter(|subject| !subjects.contains(subject)).count();
     if SUBJECTS_MAX < known + subjects.len() {
         let body = wording::mistaken(&crate::desk::commands::Mistake::TooManySubjects);
@@ -107,20 +109,10 @@ pub(crate) fn back(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     })
 }
 
-/// Somebody who has just become a librarian.
-pub(crate) fn newcomer(limit: u32) -> Librarian {
-    Librarian {
-        opted_in_at: None,
-        subjects: Default::default(),
-        hours: Vec::new(),
-        languages: Default::default(),
-        limit,
-        paused_until: None,
-        open: Default::default(),
-        asked_at: None,
-        asked_total: 0,
-        answered_total: 0,
-    }
+/// Somebody who has just become a librarian here.
+pub(crate) fn newcomer(settings: &Settings) -> Librarian {
+    let allowance = Allowance { count: settings.invitations_per_day, per: Per::Day };
+    Librarian::newcomer(settings.default_limit, allowance)
 }
 
 /// Changes a librarian's entry and says what is so now.

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
 use stumper::desk::question::{Correction, Entry, Fate, Invitation, Reason, Rung, Why};
+use stumper::desk::record::Allowance;
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};
@@ -88,30 +89,15 @@ pub(crate) fn with_timers(mut question: Question, timers: &[(Reason, i64)]) -> Q
 }
 
 pub(crate) fn invitation(librarian: &str) -> Invitation {
-    Invitation {
-        librarian: account(librarian),
-        letter: LetterId::derive(&input(librarian), 0),
-        sent_at: at(0),
-        fate: Fate::Waiting,
-        visibility: Visibility::Direct,
-        why: Why::Generalist,
-        place: None,
-        asked_subject: false,
-    }
+    let letter = LetterId::derive(&input(librarian), 0);
+    Invitation::new(account(librarian), letter, at(0), Visibility::Direct, Why::Generalist)
 }
 
 pub(crate) fn librarian(name: &str, subjects: &[&str]) -> Person {
     let librarian = Librarian {
         opted_in_at: Some(at(0)),
         subjects: subjects.iter().map(|subject| SubjectId::new(*subject)).collect(),
-        hours: Vec::new(),
-        languages: Default::default(),
-        limit: 3,
-        paused_until: None,
-        open: Default::default(),
-        asked_at: None,
-        asked_total: 0,
-        answered_total: 0,
+        ..Librarian::newcomer(3, Allowance::default())
     };
     Person { librarian: Some(librarian), ..Person::new(account(name)) }
 }

@@ -1,0 +1,452 @@
+//! What a librarian's invitations showed, and the chance that they claim the next one in time.
+//!
+//! Everything is a count, smoothed towards what is known of all librarians of the desk, and that
+//! towards an assumption: whoever is new gets their chance, and a few invitations by luck or bad luck
+//! do not make a reputation. Old counts fade, because people change.
+//!
+//! **Invariant:** nothing here is known about anybody but numbers: no question, patron or text. The
+//! arithmetic has no function that differs between machines.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::subjects::SubjectId;
+
+/// Ends of the classes of reaction times, in minutes. What takes longer is the last class.
+const REACTION_MINUTES: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+const REACTIONS: usize = REACTION_MINUTES.len() + 1;
+
+/// What is assumed of librarians before any was asked: how many of a hundred have claimed by the end of
+/// each class of reaction times. By this, two together claim four of five within ten minutes.
+const ASSUMED_PERCENT: [f64; REACTIONS] = [10.0, 20.0, 35.0, 52.0, 66.0, 72.0, 76.0, 85.0];
+
+/// How many invitations the assumption weighs, against all of the desk.
+const ASSUMED_WEIGHT: f64 = 20.0;
+
+/// How many invitations the desk as a whole weighs, against one librarian's own.
+const CROWD_WEIGHT: f64 = 4.0;
+
+/// When so many tenths of an invitation are counted, all counts are halved, so that they fade.
+const TENTHS_MAX: u16 = 400;
+
+/// The day has so many parts, of four hours each and in UTC, whose reactions are counted apart.
+const BANDS: usize = 6;
+
+/// Subject, hour and presence change the odds at most by this factor.
+const FACTOR_MAX: f64 = 4.0;
+
+/// Whoever wrote to the desk within this time is at hand …
+const AT_HAND_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// … and that multiplies their odds. An assumption.
+const AT_HAND_FACTOR: f64 = 2.0;
+
+/// What one librarian's invitations showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// How many invitations there were that tell something, in tenths: one that somebody else took
+    /// after two of ten minutes tells a fifth of what it would have told.
+    pub asked_tenths: u16,
+    /// How many were claimed within each class of reaction times.
+    pub claims: [u16; REACTIONS],
+    /// The same by the hour at which they were asked.
+    pub bands: [Share; BANDS],
+    /// The same by subject, and what came of it.
+    pub subjects: BTreeMap<SubjectId, Work>,
+    /// How often in a row they passed.
+    pub passes_in_a_row: u8,
+}
+
+/// How many of some invitations were claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Share {
+    pub asked_tenths: u16,
+    pub claimed: u16,
+}
+
+/// What a librarian did in one subject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    pub share: Share,
+    pub passed: u16,
+    pub answered: u16,
+    pub thanked: u16,
+    pub solved: u16,
+    pub not_solved: u16,
+}
+
+/// What the invitations of all librarians of a desk showed together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Crowd {
+    asked_tenths: u64,
+    claims: [u64; REACTIONS],
+}
+
+/// An invitation, as far as a record remembers it.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub subject: &'a SubjectId,
+    pub sent_at: Timestamp,
+}
+
+impl Record {
+    /// They claimed it, after this time. `counted`: it was counted before as left unanswered.
+    pub fn claim(&mut self, about: About<'_>, after: SignedDuration, counted: bool) {
+        self.count(about, if counted { 0 } else { 10 });
+        self.passes_in_a_row = 0;
+        let class = &mut self.claims[class_of(after)];
+        *class = class.saturating_add(1);
+        let band = &mut self.bands[band_of(about.sent_at)];
+        band.claimed = band.claimed.saturating_add(1);
+        let work = self.subjects.entry(about.subject.clone()).or_default();
+        work.share.claimed = work.share.claimed.saturating_add(1);
+    }
+
+    /// They passed.
+    pub fn pass(&mut self, about: About<'_>, counted: bool) {
+        self.count(about, if counted { 0 } else { 10 });
+        self.passes_in_a_row = self.passes_in_a_row.saturating_add(1);
+        let work = self.subjects.entry(about.subject.clone()).or_default();
+        work.passed = work.passed.saturating_add(1);
+    }
+
+    /// They left it unanswered for this part of the time in which a claim is hoped for.
+    pub fn leave(&mut self, about: About<'_>, stood: SignedDuration, hoped_within: SignedDuration) {
+        let hoped = hoped_within.as_secs().max(1);
+        let tenths = (stood.as_secs().saturating_mul(10) / hoped).clamp(0, 10);
+        self.count(about, u16::try_from(tenths).unwrap_or(10));
+    }
+
+    /// What they did in a subject, to be changed.
+    pub fn work_mut(&mut self, subject: &SubjectId) -> &mut Work {
+        self.subjects.entry(subject.clone()).or_default()
+    }
+
+    /// The chance that an invitation of this subject, unanswered for `elapsed` by now, is claimed within
+    /// a further `within`. `seen_at` is when they last wrote to the desk.
+    pub fn chance(
+        &self,
+        crowd: &Crowd,
+        about: About<'_>,
+        seen_at: Option<Timestamp>,
+        now: Timestamp,
+        elapsed: SignedDuration,
+        within: SignedDuration,
+    ) -> f64 {
+        let until = elapsed.checked_add(within).unwrap_or(SignedDuration::MAX);
+        let (before, by_then) = (self.claimed_within(crowd, elapsed), self.claimed_within(crowd, until));
+        let plain = ((by_then - before) / (1.0 - before).max(0.01)).clamp(0.001, 0.98);
+        let usual = self.claimed_within(crowd, SignedDuration::MAX);
+        let of_subject = self.subjects.get(about.subject).map_or(1.0, |work| work.share.factor(usual));
+        let of_hour = self.bands[band_of(about.sent_at)].factor(usual);
+        let at_hand = seen_at.is_some_and(|at| now.duration_since(at) <= AT_HAND_FOR);
+        let factor = of_subject * of_hour * if at_hand { AT_HAND_FACTOR } else { 1.0 };
+        let odds = plain / (1.0 - plain) * factor.clamp(1.0 / FACTOR_MAX, FACTOR_MAX);
+        odds / (1.0 + odds)
+    }
+
+    /// How good their work in a subject was, around 1: what came of what they claimed.
+    pub fn quality(&self, subject: &SubjectId) -> f64 {
+        let work = self.subjects.get(subject).copied().unwrap_or_default();
+        let good = f64::from(work.answered) + f64::from(work.solved) + 0.5 * f64::from(work.thanked);
+        let all = f64::from(work.share.claimed) + f64::from(work.solved) + 2.0 * f64::from(work.not_solved);
+        ((CROWD_WEIGHT + good) / (CROWD_WEIGHT + all)).clamp(0.25, 1.25)
+    }
+
+    /// How likely they are to claim, in four classes, the likeliest first: an order that holds for a
+    /// while, without a look at the time or at anybody else.
+    pub fn class(&self) -> usize {
+        let claimed: u16 = self.claims.iter().take(5).fold(0, |sum, count| sum.saturating_add(*count));
+        let share =
+            (f64::from(claimed) + 0.35 * CROWD_WEIGHT) / (f64::from(self.asked_tenths) / 10.0 + CROWD_WEIGHT);
+        match share {
+            0.5.. => 0,
+            0.3..0.5 => 1,
+            0.12..0.3 => 2,
+            _ => 3,
+        }
+    }
+
+    /// The share of invitations that they have claimed when they are so old.
+    fn claimed_within(&self, crowd: &Crowd, age: SignedDuration) -> f64 {
+        let own = up_to(age, |class| f64::from(self.claims[class]));
+        let asked = f64::from(self.asked_tenths) / 10.0;
+        ((own + CROWD_WEIGHT * crowd.claimed_within(age)) / (asked + CROWD_WEIGHT)).min(0.98)
+    }
+
+    fn count(&mut self, about: About<'_>, tenths: u16) {
+        if TENTHS_MAX <= self.asked_tenths.saturating_add(tenths) {
+            self.fade();
+        }
+        self.asked_tenths += tenths;
+        let band = &mut self.bands[band_of(about.sent_at)];
+        band.asked_tenths = band.asked_tenths.saturating_add(tenths);
+        let share = &mut self.subjects.entry(about.subject.clone()).or_default().share;
+        share.asked_tenths = share.asked_tenths.saturating_add(tenths);
+    }
+
+    fn fade(&mut self) {
+        self.asked_tenths /= 2;
+        self.claims.iter_mut().for_each(|count| *count /= 2);
+        self.bands.iter_mut().for_each(Share::fade);
+        for work in self.subjects.values_mut() {
+            work.share.fade();
+            for count in [
+                &mut work.passed,
+                &mut work.answered,
+                &mut work.thanked,
+                &mut work.solved,
+                &mut work.not_solved,
+            ] {
+                *count /= 2;
+            }
+        }
+    }
+}
+
+impl Share {
+    /// By how much the odds are better here than usual, smoothed towards not at all.
+    fn factor(&self, usual: f64) -> f64 {
+        let asked = f64::from(self.asked_tenths) / 10.0;
+        let here = (f64::from(self.claimed) + CROWD_WEIGHT * usual) / (asked + CROWD_WEIGHT);
+        here / usual.max(0.01)
+    }
+
+    fn fade(&mut self) {
+        self.asked_tenths /= 2;
+        self.claimed /= 2;
+    }
+}
+
+impl Crowd {
+    /// Adds a librarian's record.
+    pub fn add(&mut self, record: &Record) {
+        self.asked_tenths += u64::from(record.asked_tenths);
+        for (sum, count) in self.claims.iter_mut().zip(record.claims) {
+            *sum += u64::from(count);
+        }
+    }
+
+    /// Takes a librarian's record out again.
+    pub fn subtract(&mut self, record: &Record) {
+        self.asked_tenths = self.asked_tenths.saturating_sub(u64::from(record.asked_tenths));
+        for (sum, count) in self.claims.iter_mut().zip(record.claims) {
+            *sum = sum.saturating_sub(u64::from(count));
+        }
+    }
+
+    /// The share of invitations that librarians have claimed when they are so old.
+    fn claimed_within(&self, age: SignedDuration) -> f64 {
+        let claimed = up_to(age, |class| self.claims[class] as f64);
+        let before = |class: usize| class.checked_sub(1).map_or(0.0, |class| ASSUMED_PERCENT[class]);
+        let assumed = up_to(age, |class| ASSUMED_PERCENT[class] - before(class)) / 100.0;
+        let asked = self.asked_tenths as f64 / 10.0;
+        (claimed + ASSUMED_WEIGHT * assumed) / (asked + ASSUMED_WEIGHT)
+    }
+}
+
+fn class_of(after: SignedDuration) -> usize {
+    let seconds = after.as_secs();
+    REACTION_MINUTES.iter().position(|end| seconds <= i64::from(*end) * 60).unwrap_or(REACTIONS - 1)
+}
+
+fn band_of(at: Timestamp) -> usize {
+    let hour = at.as_second().rem_euclid(24 * 3_600) / 3_600;
+    usize::try_from(hour / 4).unwrap_or(0)
+}
+
+/// The sum of the classes up to an age, with the due part of the class that the age is in. The last
+/// class has no end; half of it is taken to come within four hours, and the rest only at the very end.
+fn up_to(age: SignedDuration, count: impl Fn(usize) -> f64) -> f64 {
+    let minutes = age.as_secs() as f64 / 60.0;
+    let mut sum = 0.0;
+    let mut start = 0.0;
+    for (class, end) in REACTION_MINUTES.iter().map(|end| f64::from(*end)).enumerate() {
+        if minutes <= end {
+            return sum + count(class) * (minutes - start).max(0.0) / (end - start);
+        }
+        sum += count(class);
+        start = end;
+    }
+    let late = count(REACTIONS - 1);
+    if age == SignedDuration::MAX { sum + late } else { sum + late * ((minutes - start) / 480.0).min(0.5) }
+}
+
+/// On how many invitations a day or week a librarian agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
+    pub count: u32,
+    pub per: Per,
+}
+
+/// The time for which an [`Allowance`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    Day,
+    Week,
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance { count: 1, per: Per::Day }
+    }
+}
+
+/// How many invitations a librarian got on each of the last days.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// The day of the first count, in days since 1970 by the librarian's own clock.
+    day: i64,
+    /// The counts, that day first and older ones after it.
+    counts: Vec<u8>,
+}
+
+/// For so many days invitations are counted.
+const LOAD_DAYS: usize = 28;
+
+impl Load {
+    /// Counts an invitation on this day.
+    pub fn add(&mut self, day: i64) {
+        let missing = usize::try_from(day - self.day).unwrap_or(0);
+        if self.counts.is_empty() || LOAD_DAYS <= missing {
+            self.counts = vec![0];
+        } else {
+            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
+            self.counts.truncate(LOAD_DAYS);
+        }
+        self.day = self.day.max(day);
+        if let Some(today) = self.counts.first_mut() {
+            *today = today.saturating_add(1);
+        }
+    }
+
+    /// Takes the latest invitation back: it should not have been sent.
+    pub fn take_back(&mut self) {
+        if let Some(count) = self.counts.iter_mut().find(|count| 0 < **count) {
+            *count -= 1;
+        }
+    }
+
+    /// How many invitations there were in so many days, the last of which is `day`.
+    pub fn within(&self, day: i64, days: usize) -> u32 {
+        let ago = usize::try_from(day - self.day).unwrap_or(0);
+        self.counts.iter().take(days.saturating_sub(ago)).map(|count| u32::from(*count)).sum()
+    }
+
+    /// The first day on which the allowance has room again, from `day` on.
+    pub fn free_from(&self, day: i64, allowance: Allowance) -> i64 {
+        let span: usize = match allowance.per {
+            Per::Day => 1,
+            Per::Week => 7,
+        };
+        let span_days = i64::try_from(span).unwrap_or(1);
+        (day..day + span_days)
+            .find(|day| self.within(*day, span) < allowance.count)
+            .unwrap_or(day + span_days)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+    fn about(subject: &SubjectId) -> About<'_> {
+        About { subject, sent_at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn chance(record: &Record, crowd: &Crowd, elapsed: i64) -> f64 {
+        let subject = SubjectId::new("history");
+        let now = "2026-03-02T10:00:00Z".parse().unwrap();
+        record.chance(crowd, about(&subject), None, now, SignedDuration::from_mins(elapsed), WITHIN)
+    }
+
+    #[test]
+    fn two_strangers_together_are_assumed_to_claim_four_of_five_in_time() {
+        let alone = chance(&Record::default(), &Crowd::default(), 0);
+        assert!((0.80..0.82).contains(&(1.0 - (1.0 - alone) * (1.0 - alone))), "{alone}");
+    }
+
+    #[test]
+    fn records_move_the_chance_and_newcomers_follow_the_desk() {
+        let history = SubjectId::new("history");
+        let (mut quick, mut silent, mut crowd) = (Record::default(), Record::default(), Crowd::default());
+        for _ in 0..20 {
+            quick.claim(about(&history), SignedDuration::from_mins(3), false);
+            silent.leave(about(&history), SignedDuration::from_hours(9), WITHIN);
+        }
+        let newcomer = |crowd: &Crowd| chance(&Record::default(), crowd, 0);
+        let assumed = newcomer(&crowd);
+        assert!(0.8 < chance(&quick, &crowd, 0));
+        assert!(chance(&silent, &crowd, 0) < 0.15);
+        crowd.add(&silent);
+        assert!(newcomer(&crowd) < assumed, "where all are silent, more have to be asked");
+        crowd.subtract(&silent);
+        assert_eq!(crowd, Crowd::default());
+    }
+
+    #[test]
+    fn what_a_colleague_took_early_says_little() {
+        let history = SubjectId::new("history");
+        let (mut taken, mut left) = (Record::default(), Record::default());
+        for _ in 0..10 {
+            taken.leave(about(&history), SignedDuration::from_secs(30), WITHIN);
+            left.leave(about(&history), WITHIN, WITHIN);
+        }
+        let crowd = Crowd::default();
+        assert!(2.0 * chance(&left, &crowd, 0) < chance(&taken, &crowd, 0));
+    }
+
+    #[test]
+    fn subject_hour_and_presence_count() {
+        let (history, law) = (SubjectId::new("history"), SubjectId::new("law"));
+        let mut record = Record::default();
+        for _ in 0..10 {
+            record.claim(about(&history), SignedDuration::from_mins(3), false);
+            record.pass(about(&law), false);
+        }
+        let crowd = Crowd::default();
+        let now: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
+        let chance = |subject, seen_at| {
+            record.chance(&crowd, about(subject), seen_at, now, SignedDuration::ZERO, WITHIN)
+        };
+        assert!(chance(&law, None) < chance(&history, None));
+        assert!(chance(&law, None) < chance(&law, Some(now)));
+    }
+
+    #[test]
+    fn counts_fade_and_never_overflow() {
+        let history = SubjectId::new("history");
+        let mut record = Record::default();
+        for _ in 0..100_000 {
+            record.claim(about(&history), SignedDuration::from_mins(3), false);
+            assert!(record.asked_tenths < TENTHS_MAX);
+        }
+        assert_eq!(record.class(), 0);
+    }
+
+    #[test]
+    fn an_allowance_is_used_up_by_the_day_and_by_the_week() {
+        let mut load = Load::default();
+        load.add(100);
+        let (daily, weekly) = (Allowance::default(), Allowance { count: 2, per: Per::Week });
+        assert_eq!(load.free_from(100, daily), 101);
+        assert_eq!(load.free_from(101, daily), 101);
+        assert_eq!(load.free_from(100, weekly), 100);
+        load.add(102);
+        assert_eq!((load.within(102, 7), load.within(107, 7)), (2, 1));
+        assert_eq!(load.free_from(103, weekly), 107);
+        load.take_back();
+        assert_eq!(load.within(102, 1), 0);
+        load.add(500);
+        assert_eq!(load.within(500, 28), 1);
+    }
+}

@@ -1,0 +1,241 @@
+//! Tests of who may be asked and in which order.
+//!
+//! **Invariant:** the rosters are made here, so that each row can be read by itself.
+
+use super::*;
+use crate::desk::ids::{Code, LetterId};
+use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
+use crate::desk::question::{Fate, FoundSubject, Invitation, State};
+use crate::desk::record::Allowance;
+use crate::subjects::RuleFile;
+
+fn account(network: Network, name: &str) -> Account {
+    Account { id: AccountId::new(network, name), handle: name.to_owned(), bot: false }
+}
+
+/// A librarian of history who may be asked at any time.
+fn librarian(network: Network, name: &str) -> Person {
+    let librarian = Librarian {
+        opted_in_at: Some(Timestamp::UNIX_EPOCH),
+        subjects: BTreeSet::from([SubjectId::new("history")]),
+        ..Librarian::newcomer(1, Allowance::default())
+    };
+    Person { librarian: Some(librarian), ..Person::new(account(network, name)) }
+}
+
+/// Ann's public question about history.
+fn question() -> Question {
+    let history = FoundSubject { subject: SubjectId::new("history"), confidence: 0.9, because: Vec::new() };
+    Question {
+        code: Code::parse("K7Q4").unwrap(),
+        version: 0,
+        patron: account(Network::Sandbox, "ann"),
+        visibility: Visibility::Public,
+        language: None,
+        text: Confidential::new("When?"),
+        place: Place::top(Network::Sandbox, Anchor { id: "1".to_owned(), revision: None }),
+        asked_at: now(),
+        state: State::Seeking,
+        subjects: vec![history],
+        correction: None,
+        learnable: false,
+        rung: Rung::Specialists,
+        invitations: Vec::new(),
+        timers: Default::default(),
+        posts: Vec::new(),
+        recent_letters: Vec::new(),
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-03-02T10:00:00Z".parse().unwrap()
+}
+
+fn at(text: &str) -> Option<Timestamp> {
+    Some(text.parse().unwrap())
+}
+
+fn with<R>(roster: &Roster, look: impl FnOnce(&Circumstances<'_>) -> R) -> R {
+    let rule = |text: &str, name: &str| RuleFile { name: name.to_owned(), text: text.as_bytes().to_vec() };
+    let rules = [
+        rule("id = 'history'\nname = 'History'\nparent = 'past'\nstrong = ['empire']", "history.toml"),
+        rule("id = 'past'\nname = 'The past'\nstrong = ['ancient']", "past.toml"),
+    ];
+    let settings = Settings::default();
+    let subjects = Subjects::compile(&rules).0;
+    let changed = BTreeMap::new();
+    look(&Circumstances { settings: &settings, subjects: &subjects, roster, changed: &changed, now: now() })
+}
+
+/// Promises 1 and 2, and the quiet hours: who may be asked, and when.
+#[test]
+fn who_may_be_asked() {
+    use Availability::{Later, Never, Ready};
+    type Change = fn(&mut Question, &mut Person);
+    fn of(person: &mut Person) -> &mut Librarian {
+        person.librarian.as_mut().unwrap()
+    }
+    let rows: [(&str, Change, Availability); 18] = [
+        ("anybody who opted in", |_, _| {}, Ready),
+        ("who was only added by the coordinator", |_, person| of(person).opted_in_at = None, Never),
+        ("who said stop", |_, person| person.stopped = true, Never),
+        ("the patron", |question, person| question.patron = person.account.clone(), Never),
+        ("who was asked already", |question, person| question.invitations.push(asked(person)), Never),
+        ("a private question", |question, _| question.visibility = Visibility::Direct, Ready),
+        (
+            "a private question, on a network without privacy",
+            |question, person| {
+                question.visibility = Visibility::Direct;
+                person.account = account(Network::Bluesky, "clio");
+            },
+            Never,
+        ),
+        (
+            "an unlisted question, on a network where all is public",
+            |question, person| {
+                question.visibility = Visibility::Unlisted;
+                person.account = account(Network::Bluesky, "clio");
+            },
+            Never,
+        ),
+        ("the desk's language", |question, _| question.language = Some("en-GB".into()), Ready),
+        ("another language", |question, _| question.language = Some("de".into()), Never),
+        (
+            "a language they said",
+            |question, person| {
+                question.language = Some("de-AT".into());
+                of(person).languages.insert("de".into());
+            },
+            Ready,
+        ),
+        (
+            "a language they did not say",
+            |question, person| {
+                question.language = Some("en".into());
+                of(person).languages.insert("de".into());
+            },
+            Never,
+        ),
+        (
+            "another written form of the same language",
+            |question, person| {
+                question.language = Some("no".into());
+                of(person).languages.insert("nn".into());
+            },
+            Ready,
+        ),
+        (
+            "on a pause",
+            |_, person| of(person).paused_until = at("2026-03-03T10:00:00Z"),
+            Later(at("2026-03-03T10:00:00Z")),
+        ),
+        ("on a pause without end", |_, person| of(person).paused_until = Some(Timestamp::MAX), Later(None)),
+        ("after a pause", |_, person| of(person).paused_until = at("2026-03-02T10:00:00Z"), Ready),
+        ("at their limit", |_, person| of(person).open.extend(Code::parse("C3C3")), Later(None)),
+        (
+            "off duty",
+            |_, person| of(person).hours = hours::read("18-22 Europe/Berlin").unwrap(),
+            Later(at("2026-03-02T17:00:00Z")),
+        ),
+    ];
+    for (what, change, expected) in rows {
+        let (mut question, mut person) = (question(), librarian(Network::Sandbox, "clio"));
+        change(&mut question, &mut person);
+        let found = with(&Roster::default(), |around| {
+            availability(&question, &person, person.librarian.as_ref().unwrap(), around)
+        });
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+fn asked(person: &Person) -> Invitation {
+    let letter = LetterId::derive(&crate::desk::ids::InputId::new("test", 1), 0);
+    let invitation =
+        Invitation::new(person.account.clone(), letter, now(), Visibility::Public, Why::Generalist);
+    Invitation { fate: Fate::Passed, ..invitation }
+}
+
+/// Everybody found, circle after circle, as if each of them was asked and passed.
+fn all_in_turn(mut question: Question, around: &Circumstances<'_>) -> Vec<Candidate> {
+    let mut all = Vec::new();
+    loop {
+        let found = find(&question, around).ready;
+        if found.is_empty() {
+            return all;
+        }
+        let people = found.iter().map(|candidate| Person::new(candidate.librarian.clone()));
+        question.invitations.extend(people.map(|person| asked(&person)));
+        all.extend(found);
+    }
+}
+
+#[test]
+fn the_nearest_come_first_and_take_turns() {
+    let mut roster = Roster::default();
+    let rows = [
+        ("lately", "history", at("2026-03-01T10:00:00Z")),
+        ("long ago", "history", at("2026-01-01T10:00:00Z")),
+        ("never", "history", None),
+        ("wider", "past", None),
+        ("generalist", "general", None),
+        ("elsewhere", "law", None),
+    ];
+    for (name, subject, asked_at) in rows {
+        let mut person = librarian(Network::Sandbox, name);
+        let entry = person.librarian.as_mut().unwrap();
+        entry.subjects = BTreeSet::from([SubjectId::new(subject)]);
+        entry.asked_at = asked_at;
+        roster.put(person);
+    }
+    let found = with(&roster, |around| all_in_turn(question(), around));
+    let order: Vec<(&str, Rung)> =
+        found.iter().map(|candidate| (candidate.librarian.handle.as_str(), candidate.rung)).collect();
+    assert_eq!(
+        order,
+        [
+            ("never", Rung::Specialists),
+            ("long ago", Rung::Specialists),
+            ("lately", Rung::Specialists),
+            ("wider", Rung::Parents),
+            ("generalist", Rung::Generalists),
+        ]
+    );
+}
+
+#[test]
+fn whoever_speaks_it_comes_last_in_a_language_without_rules() {
+    let mut roster = Roster::default();
+    let rows = [
+        ("historian", "history", "is"),
+        ("generalist", "general", "is"),
+        ("jurist", "law", "is, en"),
+        ("english", "law", "en"),
+    ];
+    for (name, subject, languages) in rows {
+        let mut person = librarian(Network::Sandbox, name);
+        let entry = person.librarian.as_mut().unwrap();
+        entry.subjects = BTreeSet::from([SubjectId::new(subject)]);
+        entry.languages = languages.split(", ").map(str::to_owned).collect();
+        roster.put(person);
+    }
+    let found = |language: &str| {
+        let question = Question { language: Some(language.to_owned()), ..question() };
+        let found = with(&roster, |around| all_in_turn(question, around));
+        found.iter().map(|found| found.librarian.handle.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("is"), ["historian", "generalist", "jurist"]);
+    assert_eq!(found("en"), Vec::<String>::new(), "the desk's language has rules");
+    assert_eq!(found("fr"), Vec::<String>::new(), "nobody speaks it");
+}
+
+#[test]
+fn nobody_is_named_twice_who_fits_in_several_ways() {
+    let mut roster = Roster::default();
+    let mut person = librarian(Network::Sandbox, "clio");
+    let subjects = ["history", "past", "general"].map(SubjectId::new);
+    person.librarian.as_mut().unwrap().subjects = BTreeSet::from(subjects);
+    roster.put(person);
+    let found = with(&roster, |around| find(&question(), around));
+    assert_eq!(found.ready.len(), 1);
+    assert!(found.anybody);
+}
