@@ -18,20 +18,13 @@ pub mod picture;
 pub mod population;
 mod reacting;
 pub mod results;
+pub mod staff;
 mod watch;
 mod world;
 
 pub use population::Population;
 pub use results::{Results, Spread};
 pub use watch::Broken;
-
-/// Every policy with the name it has on the command line and in results.
-pub const POLICIES: [(&str, Policy); 4] = [
-    ("waves", Policy::Waves),
-    ("broadcast", Policy::Broadcast),
-    ("one_at_a_time", Policy::OneAtATime),
-    ("round_robin", Policy::RoundRobin),
-];
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -56,5 +49,5 @@ pub fn run(run: &Run<'_>, progress: &mut dyn FnMut(f64)) -> Results {
 
 /// The name of a policy on the command line and in results.
 pub fn policy_name(policy: Policy) -> &'static str {
-    POLICIES.iter().find(|(_, listed)| *listed == policy).map_or("waves", |(name, _)| name)
+    Policy::NAMES.iter().find(|(_, listed)| *listed == policy).map_or("waves", |(name, _)| name)
 }

@@ -7,12 +7,15 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::SignedDuration;
 
 use crate::cli::Exit;
 use crate::cli::output::{self, Problem};
 use crate::cli::render::{self, Colour, Lines};
+use crate::config;
 use crate::desk::Settings;
 use crate::desk::settings::Policy;
+use crate::simulate::staff::{self, Goal, Plan};
 use crate::simulate::{self, Population, Results, Run, Spread, population};
 
 /// The most worlds that one command simulates with one policy.
@@ -47,6 +50,16 @@ pub(super) struct Arguments {
     /// Check the desk's promises after every step, and tell what was broken.
     #[arg(long)]
     watch: bool,
+    /// Find out how many volunteers it takes, at which hours and in which subjects, to answer enough
+    /// questions in time.
+    #[arg(long, conflicts_with_all = ["compare", "svg", "watch", "seeds", "days"])]
+    staff: bool,
+    /// With `--staff`: the share of questions to answer in time, in per cent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 90, requires = "staff", value_parser = clap::value_parser!(u8).range(1..=99))]
+    goal: u8,
+    /// With `--staff`: the time in which to answer them.
+    #[arg(long, value_name = "TIME", default_value = "15m", requires = "staff", value_parser = config::parse_duration)]
+    within: SignedDuration,
     /// Draw the share of answered questions over time into this file.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
@@ -65,9 +78,8 @@ fn preset(name: &str) -> Result<String, String> {
 }
 
 fn policy(name: &str) -> Result<Policy, String> {
-    let found = simulate::POLICIES.into_iter().find(|(listed, _)| *listed == name);
-    let names = simulate::POLICIES.map(|(name, _)| name);
-    found.map(|(_, policy)| policy).ok_or_else(|| format!("the policies are {}", names.join(", ")))
+    let names = Policy::NAMES.map(|(name, _)| name);
+    Policy::named(name).ok_or_else(|| format!("the policies are {}", names.join(", ")))
 }
 
 /// Simulates, and shows what came of it.
@@ -77,9 +89,12 @@ pub(super) fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Problem
     }
     let (population, text) = the_population(arguments)?;
     let settings = Settings::default();
+    if arguments.staff {
+        return staff(arguments, &population, &settings, &text);
+    }
     let days = arguments.days.unwrap_or(population.days);
     let policies: Vec<Policy> = match arguments.compare {
-        true => simulate::POLICIES.iter().map(|(_, policy)| *policy).collect(),
+        true => Policy::NAMES.iter().map(|(_, policy)| *policy).collect(),
         false => vec![arguments.policy],
     };
     let mut bar = Bar::new(policies.len() as u64 * arguments.seeds);
@@ -120,6 +135,61 @@ pub(super) fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Problem
         })?;
     }
     tell_broken(arguments, &all)
+}
+
+/// How many volunteers, when and for what.
+fn staff(
+    arguments: &Arguments,
+    population: &Population,
+    settings: &Settings,
+    text: &str,
+) -> Result<Exit, Problem> {
+    let minutes = arguments.within.as_secs_f64() / 60.0;
+    let goal = Goal { share: f64::from(arguments.goal) / 100.0, minutes };
+    let bar = Bar::new(1);
+    let plan = staff::plan(population, settings, goal, arguments.seed, &mut |done| bar.show(done));
+    bar.clear();
+    if arguments.json {
+        output::json(&plan)?;
+    } else {
+        output::data(&planned(arguments, population, &plan))?;
+        output::data(&origins(population, text))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn planned(arguments: &Arguments, population: &Population, plan: &Plan) -> String {
+    let within = output::roughly(arguments.within);
+    let goal = format!("{} % of questions within {within}", arguments.goal);
+    let share = |share: f64| format!("{:.1} %", share * 100.0);
+    let found = match plan.reached {
+        true => format!("{} volunteers answer {goal}", plan.volunteers),
+        false => {
+            format!("No plan was found that answers {goal}; the best has {} volunteers", plan.volunteers)
+        }
+    };
+    let rows: Vec<Vec<String>> = plan
+        .shifts
+        .iter()
+        .map(|shift| {
+            let mut subjects = shift.subjects.clone();
+            if shift.general {
+                subjects.push("general".to_owned());
+            }
+            let hours = format!("{} {}", shift.hours, shift.zone);
+            vec![hours, shift.volunteers.to_string(), subjects.join(", ")]
+        })
+        .collect();
+    format!(
+        "{}: {found}\n\n{}\nIn five other worlds {} were answered in time ({} to {}).\n\
+         Every volunteer is assumed to be like the first group of the population, to be on duty each day, and to \n\
+         take turns with nobody; holidays and illness come on top.\n",
+        population.about,
+        output::table(&["HOURS", "VOLUNTEERS", "SUBJECTS"], &rows),
+        share(plan.share),
+        share(plan.least),
+        share(plan.most),
+    )
 }
 
 fn text_of(preset: &str) -> &'static str {

@@ -59,9 +59,11 @@ impl People {
     /// Throws everybody. `first` is the first day, `days` how many calendars are made for.
     pub(crate) fn new(population: &Population, seed: u64, first: Date, days: i64) -> People {
         let subjects = subject_ids(population);
-        let weights: Vec<f64> = (1..=population.subjects.count)
-            .map(|place| 1.0 / libm::pow(place as f64, population.subjects.zipf))
-            .collect();
+        let zipf = |place: usize| 1.0 / libm::pow(place as f64, population.subjects.zipf);
+        let weights: Vec<f64> = match population.subjects.weights.as_slice() {
+            [] => (1..=population.subjects.count).map(zipf).collect(),
+            weights => weights.to_vec(),
+        };
         let mut people = People {
             librarians: Vec::new(),
             by_account: HashMap::new(),
@@ -77,7 +79,7 @@ impl People {
                 let mut dice = Dice::of(seed, Stream::Librarian, number as u64, 0);
                 let zone = pick(&mut dice, group.zones.keys(), group.zones.values());
                 let text = pick(&mut dice, group.hours.keys(), group.hours.values());
-                let windows = windows(text, zone);
+                let windows = windows(text, zone).unwrap_or_default();
                 let calendar = *known.entry((zone.to_owned(), text.to_owned())).or_insert_with(|| {
                     people.calendars.push(calendar(&windows, first, days));
                     people.calendars.len() - 1
@@ -98,17 +100,10 @@ impl People {
         dice: &mut Dice,
         (hours, calendar): (Vec<Hours>, usize),
     ) -> Volunteer {
-        let [least, most] = group.subjects;
-        let wanted = least + dice.below(most - least + 1);
-        let mut weights = self.weights.clone();
-        let mut subjects = Vec::new();
-        for _ in 0..wanted {
-            let place = dice.weighted(weights.iter().copied());
-            if let Some(weight) = weights.get_mut(place) {
-                *weight = 0.0;
-            }
-            subjects.push(place);
-        }
+        let subjects = match group.takes.as_slice() {
+            [] => self.throw_subjects(group, dice),
+            takes => takes.to_vec(),
+        };
         let mut differ = || 1.0 + group.differ * (2.0 * dice.share() - 1.0);
         let (at_hand, answers) = (group.at_hand * differ(), group.answers * differ());
         Volunteer {
@@ -121,6 +116,21 @@ impl People {
             at_hand: at_hand.min(1.0),
             answers: answers.min(1.0 - group.passes),
         }
+    }
+
+    fn throw_subjects(&self, group: &Group, dice: &mut Dice) -> Vec<usize> {
+        let [least, most] = group.subjects;
+        let wanted = least + dice.below(most - least + 1);
+        let mut weights = self.weights.clone();
+        let mut subjects = Vec::new();
+        for _ in 0..wanted {
+            let place = dice.weighted(weights.iter().copied());
+            if let Some(weight) = weights.get_mut(place) {
+                *weight = 0.0;
+            }
+            subjects.push(place);
+        }
+        subjects
     }
 
     /// The wish by which a librarian comes onto the roster, having opted in at that time.
@@ -197,9 +207,10 @@ pub(crate) fn term(place: usize) -> String {
     format!("{}{}{}", digit(100), digit(10), digit(1))
 }
 
-fn subject_ids(population: &Population) -> Vec<SubjectId> {
+pub(crate) fn subject_ids(population: &Population) -> Vec<SubjectId> {
     let count = population.subjects.count;
-    let own = (0..count).map(|place| SubjectId::new(format!("field{place}")));
+    let name = |place: usize| population.subjects.names.get(place).cloned();
+    let own = (0..count).map(|place| SubjectId::new(name(place).unwrap_or_else(|| format!("field{place}"))));
     own.chain((0..population.subjects.parents).map(|place| SubjectId::new(format!("wider{place}")))).collect()
 }
 
@@ -219,13 +230,14 @@ fn pick<'p>(
     names.nth(dice.weighted(weights.copied())).map_or("", String::as_str)
 }
 
-fn windows(text: &str, zone: &str) -> Vec<Hours> {
-    let any = hours::read(text).unwrap_or_default();
-    if any.is_empty() && text.trim() != "any" {
-        hours::read(&format!("{text} {zone}")).unwrap_or_default()
-    } else {
-        any
+/// Hours as a group writes them, in a zone; empty for any time, `None` where they cannot be read.
+pub(crate) fn windows(text: &str, zone: &str) -> Option<Vec<Hours>> {
+    if hours::read(text).is_ok_and(|any| any.is_empty()) {
+        return Some(Vec::new());
     }
+    let parts: Option<Vec<Vec<Hours>>> =
+        text.split(';').map(|part| hours::read(&format!("{part} {zone}")).ok()).collect();
+    parts.map(|parts| parts.concat())
 }
 
 /// All windows of some hours, from the day before `first` on.

@@ -54,7 +54,14 @@ pub struct Population {
 pub struct Subjects {
     pub count: usize,
     /// The subject at place n is asked about in proportion to 1 / n to this power.
+    #[serde(default)]
     pub zipf: f64,
+    /// How often each subject is asked about, in any unit; instead of `zipf`.
+    #[serde(default)]
+    pub weights: Vec<f64>,
+    /// The ids of the subjects, as their rule files have them; those without one are numbered.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// How many wider subjects there are, to each of which its share of the others belongs; 0 for none.
     #[serde(default)]
     pub parents: usize,
@@ -98,15 +105,22 @@ pub struct Group {
     #[serde(default = "sandbox")]
     pub network: String,
     pub zones: BTreeMap<String, f64>,
-    /// Hours as a librarian writes them, without the zone, and how many have them, in any unit.
+    /// Hours as a librarian writes them, without the zone, and how many have them, in any unit. Windows of
+    /// other days stand behind a `;`.
     pub hours: BTreeMap<String, f64>,
     /// The least and the largest number of subjects of one librarian.
+    #[serde(default)]
     pub subjects: [usize; 2],
+    /// The subjects that each of them takes, by their places from 0 on; instead of `subjects`.
+    #[serde(default)]
+    pub takes: Vec<usize>,
     /// The share who take any question besides.
     #[serde(default)]
     pub generalists: f64,
     /// How many open questions each has at most; the desk's default where nothing is said.
     pub limit: Option<u32>,
+    /// How many invitations a day each wants at most; the desk's default where nothing is said.
+    pub per_day: Option<u32>,
     /// How often somebody is there when invited in their hours.
     pub at_hand: f64,
     /// How long half of those who are there take to look at an invitation, in minutes.

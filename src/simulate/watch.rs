@@ -9,9 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::desk::letter::{Content, Purpose};
 use crate::desk::question::{Fate, Reason, Why};
+use crate::desk::record::Per;
 use crate::desk::{
     AccountId, Code, Input, Letter, LetterId, Outcome, Person, Post, Question, State, Step, View, Visibility,
 };
@@ -50,6 +52,8 @@ pub(crate) struct Watch {
     published: HashSet<LetterId>,
     /// When the desk wrote to people because of what they themselves wrote.
     replies: HashMap<AccountId, VecDeque<Millis>>,
+    /// How many invitations each librarian got on a day by their own clock.
+    daily: HashMap<(AccountId, Date), u32>,
     now: Timestamp,
 }
 
@@ -65,6 +69,7 @@ impl Watch {
             marks: HashMap::new(),
             published: HashSet::new(),
             replies: HashMap::new(),
+            daily: HashMap::new(),
             now: Timestamp::MIN,
         }
     }
@@ -114,6 +119,7 @@ impl Watch {
             self.looked_after(question);
             self.one_owner(question);
             self.ends_are_told(before, question, step);
+            self.taken_back(before, question, view);
             self.invited(before, question, view, step, people);
         }
         for person in &step.people {
@@ -211,6 +217,7 @@ impl Watch {
             self.must(!self.stopped.contains(librarian), "opt-in only", || {
                 format!("{code} was offered to somebody who said `stop`")
             });
+            self.allowance(librarian, view, step);
             let place = people.by_account.get(librarian);
             let is_in_hours = place.is_none_or(|place| people.is_in_hours(*place, step.at.as_millisecond()));
             self.must(is_in_hours || invitation.why == Why::Assigned, "quiet hours", || {
@@ -226,6 +233,41 @@ impl Watch {
             self.must(!view.roster.get(librarian).is_some_and(is_paused), "quiet hours", || {
                 format!("{code} was offered to somebody who pauses")
             });
+        }
+    }
+
+    /// Nobody gets more invitations on a day of theirs than they want.
+    fn allowance(&mut self, librarian: &AccountId, view: &View<'_>, step: &Step) {
+        let changed = step.people.iter().find(|person| person.account.id == *librarian);
+        let person = changed.or_else(|| view.roster.get(librarian));
+        let Some(found) = person.and_then(|person| person.librarian.as_ref()) else { return };
+        if found.invitations.per != Per::Day {
+            return;
+        }
+        let day = found.zone().to_datetime(step.at).date();
+        let count = self.daily.entry((librarian.clone(), day)).or_default();
+        *count += 1;
+        let (count, most) = (*count, found.invitations.count);
+        self.must(count <= most, "limits", || {
+            format!("a librarian who wants {most} a day was asked {count} times")
+        });
+    }
+
+    /// An invitation that could not be delivered, or should not have been sent, does not count.
+    fn taken_back(&mut self, before: Option<&Question>, question: &Question, view: &View<'_>) {
+        for invitation in &question.invitations {
+            let was = before.and_then(|before| before.invitation(&invitation.librarian.id));
+            let is_taken_back = |fate: Fate| matches!(fate, Fate::Undelivered | Fate::Misdirected);
+            if !is_taken_back(invitation.fate) || was.is_none_or(|was| is_taken_back(was.fate)) {
+                continue;
+            }
+            let librarian = &invitation.librarian.id;
+            let found = view.roster.get(librarian).and_then(|person| person.librarian.as_ref());
+            let Some(zone) = found.map(|found| found.zone()) else { continue };
+            let day = zone.to_datetime(invitation.sent_at).date();
+            if let Some(count) = self.daily.get_mut(&(librarian.clone(), day)) {
+                *count = count.saturating_sub(1);
+            }
         }
     }
 

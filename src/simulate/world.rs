@@ -152,10 +152,16 @@ impl<'p> World<'p> {
     /// Puts librarians on the roster and questions into the queue.
     fn open(&mut self) {
         let at = self.time();
+        let usual = self.settings.invitations_per_day;
         for librarian in 0..self.people.librarians.len() {
             let Some(action) = self.people.opting_in(librarian, self.population, at) else { continue };
+            // Whoever comes onto the roster gets the desk's default, so that is what is set for each.
+            let group = self.people.librarians.get(librarian).map(|volunteer| volunteer.group);
+            let group = group.and_then(|group| self.population.librarians.get(group));
+            self.settings.invitations_per_day = group.and_then(|group| group.per_day).unwrap_or(usual);
             self.decide(Input::Coordinator { id: librarian.to_string(), action });
         }
+        self.settings.invitations_per_day = usual;
         for place in 0..self.questions.len() {
             let Some(question) = self.questions.get(place) else { continue };
             self.push(question.at, Happening::Asks(place));

@@ -3,6 +3,7 @@
 //! **Invariant:** a [`Population`] that comes out of here can be simulated: no share is outside 0 to 1, no
 //! count is out of bounds, every zone and every window of hours is known.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -11,12 +12,16 @@ use crate::desk::Network;
 use crate::desk::commands::hours;
 use crate::fault::Fault;
 use crate::simulate::population::{Group, Population};
+use crate::subjects::GENERAL_DESK;
 
 /// The largest counts that make sense on one machine.
 const PEOPLE_MAX: usize = 200_000;
 const QUESTIONS_PER_DAY_MAX: f64 = 100_000.0;
 const SUBJECTS_MAX: usize = 500;
 const DAYS_MAX: u32 = 366;
+
+/// The longest id of a subject, in bytes.
+const ID_MAX: usize = 40;
 
 /// Reads the text of a population file. `file` is its name as the user knows it.
 ///
@@ -116,6 +121,22 @@ impl Check {
         self.within("subjects.zipf", subjects.zipf, 0.0, 5.0);
         self.within("subjects.parents", subjects.parents as f64, 0.0, subjects.count as f64);
         self.share("subjects.unclear", subjects.unclear);
+        if !subjects.weights.is_empty() {
+            self.weights("subjects.weights", subjects.weights.iter());
+            if subjects.weights.len() != subjects.count {
+                self.add("subjects.weights", "must hold as many numbers as `count` says");
+            }
+        }
+        let is_id = |name: &String| {
+            let is_sign =
+                |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || "_-".contains(sign);
+            !name.is_empty() && name.len() <= ID_MAX && name.chars().all(is_sign) && *name != GENERAL_DESK
+        };
+        if !subjects.names.iter().all(is_id) {
+            self.add("subjects.names", "must hold ids of subjects: small letters, digits, `_` and `-`");
+        } else if subjects.names.iter().collect::<BTreeSet<_>>().len() < subjects.names.len() {
+            self.add("subjects.names", "must hold each id once");
+        }
         self.patrons(population);
         if population.librarians.is_empty() {
             self.add("librarians", "must hold at least one group, written as `[[librarians]]`");
@@ -160,6 +181,7 @@ impl Check {
     }
 
     fn group(&mut self, path: &str, group: &Group, subjects: usize) {
+        let subjects = subjects.max(1);
         self.within(format!("{path}.count"), group.count as f64, 1.0, PEOPLE_MAX as f64);
         if Network::named(&group.network).is_none() {
             self.add(format!("{path}.network"), "names a network that is not known");
@@ -168,15 +190,19 @@ impl Check {
         self.zones(&format!("{path}.zones"), group.zones.keys());
         self.weights(&format!("{path}.hours"), group.hours.values());
         for text in group.hours.keys() {
-            let is_known = hours::read(text).is_ok_and(|windows| windows.is_empty())
-                || hours::read(&format!("{text} UTC")).is_ok();
-            if !is_known {
+            if crate::simulate::people::windows(text, "UTC").is_none() {
                 let what = "holds hours that cannot be read; write them as `18-22 weekdays` or `any`";
                 self.add(format!("{path}.hours.{text}"), what);
             }
         }
         let [least, most] = group.subjects;
-        if most < least || most == 0 || subjects < most {
+        if group.takes.iter().any(|place| subjects <= *place) {
+            self.add(
+                format!("{path}.takes"),
+                format!("must hold places of subjects, from 0 to {}", subjects - 1),
+            );
+        }
+        if group.takes.is_empty() && (most < least || most == 0 || subjects < most) {
             self.add(
                 format!("{path}.subjects"),
                 format!("must be two numbers up to {subjects}, as `[1, 3]`"),
@@ -184,6 +210,9 @@ impl Check {
         }
         if group.limit.is_some_and(|limit| !(1..=50).contains(&limit)) {
             self.add(format!("{path}.limit"), "must be from 1 to 50");
+        }
+        if group.per_day.is_some_and(|per_day| !(1..=100).contains(&per_day)) {
+            self.add(format!("{path}.per_day"), "must be from 1 to 100");
         }
         self.within(format!("{path}.reaction_minutes"), group.reaction_minutes, 0.0, 100_000.0);
         self.within(format!("{path}.writing_minutes"), group.writing_minutes, 0.0, 100_000.0);
