@@ -67,7 +67,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
-    ("network.bluesky", &["enabled", "service", "identifier", "poll", "password_env", "password_file"]),
+    (
+        "network.bluesky",
+        &["enabled", "service", "identifier", "poll", "password_env", "password_file", "chat_service"],
+    ),
 ];
 
 /// Everything the desk needs to know to run.
@@ -97,6 +100,8 @@ pub struct Bluesky {
     pub password: Password,
     /// How often it is looked for mentions and replies.
     pub poll: Duration,
+    /// The service of direct messages, where it is not the usual one.
+    pub chat_service: Option<String>,
 }
 
 /// Where a password is to be found. Tried in the order of the fields, then the systemd credential.
@@ -394,10 +399,20 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let env = section.text("password_env", faults);
     let file = section.text("password_file", faults);
     let poll = section.duration("poll", SECOND..=HOUR, POLL, faults);
+    let chat_service = section.text("chat_service", faults);
     let whole = section.whole();
     section.close(faults);
     if !enabled {
         return None;
+    }
+    let (chat_service, chat_span) = chat_service.unzip();
+    let is_service = |name: &String| name.starts_with("did:") && name.contains('#');
+    if chat_service.as_ref().is_some_and(|name| !is_service(name)) {
+        faults.add(
+            chat_span,
+            "this is not the name of a service",
+            "write one such as \"did:web:api.bsky.chat#bsky_chat\", or leave it out",
+        );
     }
     let (service, service_span) = service.unzip();
     let service = service.unwrap_or_else(|| "https://bsky.social".to_owned());
@@ -421,7 +436,7 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let file = file.map(|(path, span)| (PathBuf::from(path), span));
     let password = Password { env, file, section: whole };
     let service = service.trim_end_matches('/').to_owned();
-    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs() })
+    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service })
 }
 
 /// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.

@@ -6,11 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+#[path = "support/bluesky_desk.rs"]
+mod bluesky_desk;
 #[path = "support/bluesky_network.rs"]
 mod bluesky_network;
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,130 +19,12 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bluesky_network::{BlueskyNetwork, Person, Posted, eventually};
-use secrecy::SecretString;
+use bluesky_desk::Desk;
+use bluesky_network::{BlueskyNetwork, Person, eventually};
 use serde_json::json;
-use stumper::config::rules_dir;
-use stumper::desk::{Network, Settings, Visibility};
-use stumper::engine::{self, Engine, Running};
+use stumper::desk::{Network, Visibility};
+use stumper::networks::http;
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
-use stumper::networks::{Connector, bluesky, http};
-use stumper::store::Store;
-use stumper::subjects::Subjects;
-use tokio::runtime::Runtime;
-
-/// A desk at work on the network.
-struct Desk<'n> {
-    person: Person<'n>,
-    /// Where the desk finds its server: the network itself, or something in front of it.
-    service: String,
-    password: String,
-    folder: tempfile::TempDir,
-    sandbox: Option<Arc<Sandbox>>,
-    life: Option<Life>,
-}
-
-/// One run of the desk, which can end at any moment.
-struct Life {
-    runtime: Runtime,
-    engine: Arc<Engine>,
-    running: Running,
-}
-
-impl<'n> Desk<'n> {
-    async fn open(net: &'n BlueskyNetwork) -> Desk<'n> {
-        Desk::open_at(net, net.service().to_owned()).await
-    }
-
-    async fn open_at(net: &'n BlueskyNetwork, service: String) -> Desk<'n> {
-        let person = net.account("desk").await;
-        let password = person.app_password().await;
-        let folder = tempfile::tempdir().unwrap();
-        let mut desk = Desk { person, service, password, folder, sandbox: None, life: None };
-        desk.start().await;
-        desk
-    }
-
-    /// Starts the desk on what it remembers.
-    async fn start(&mut self) {
-        // The database of a life that ended abruptly is free as soon as its last task is gone.
-        let open = || async { Store::open_sled(&self.folder.path().join("store")).ok() };
-        let store = eventually("the database is free", open).await;
-        let rules = rules_dir::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
-        let (subjects, _) = Subjects::compile(&rules);
-        let engine = Arc::new(Engine::new(store, subjects, Settings::default()));
-        let password = SecretString::from(self.password.clone());
-        let session = self.folder.path().join("session");
-        let settings = bluesky::Settings::new(&self.service, &self.person.handle, password, session);
-        let settings = settings.with_poll(Duration::from_millis(200));
-        let connector = bluesky::Connector::new(settings, http::client().unwrap());
-        let mut connectors = vec![Arc::new(Connector::Bluesky(connector))];
-        if let Some(sandbox) = &self.sandbox {
-            connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
-        }
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let running = {
-            let _inside = runtime.enter();
-            engine::start(&engine, connectors, self.folder.path().to_owned())
-        };
-        self.life = Some(Life { runtime, engine, running });
-    }
-
-    /// Ends the desk as a kill does: whatever it was doing is not finished.
-    fn kill(&mut self) {
-        if let Some(life) = self.life.take() {
-            life.runtime.shutdown_background();
-        }
-    }
-
-    /// Ends the desk as people end it.
-    async fn stop(&mut self) {
-        if let Some(life) = self.life.take() {
-            life.running.stop().await;
-            life.engine.store().close().await.unwrap();
-            life.runtime.shutdown_background();
-        }
-    }
-
-    fn engine(&self) -> &Engine {
-        &self.life.as_ref().unwrap().engine
-    }
-
-    /// Somebody becomes one of the desk's librarians.
-    async fn joins(&self, person: &Person<'_>, subjects: &str) {
-        person.post(&format!("@{} join {subjects}", self.person), &[&self.person]).await;
-        person.hears("Welcome to the desk").await;
-    }
-
-    async fn asked(&self, person: &Person<'_>, question: &str) -> Posted {
-        person.post(&format!("@{} {question}", self.person), &[&self.person]).await
-    }
-
-    /// Promise 3: each letter is on the network once.
-    async fn said_everything_once(&self) {
-        let mut times: BTreeMap<String, usize> = BTreeMap::new();
-        for text in self.person.texts().await {
-            *times.entry(text).or_default() += 1;
-        }
-        let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-        assert!(twice.is_empty(), "promise 3: posted more than once: {twice:?}");
-    }
-
-    /// Waits until nothing is left to be sent.
-    async fn settles(&self) {
-        eventually("the outbox is empty", || async {
-            (self.engine().store().counts().unwrap().unsettled == 0).then_some(())
-        })
-        .await;
-    }
-}
-
-impl Drop for Desk<'_> {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_travels_to_two_librarians_and_its_answer_and_thanks_travel_back() {

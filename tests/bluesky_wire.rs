@@ -587,15 +587,76 @@ async fn nobody_is_answered_where_they_cannot_see_it() {
     check_reply("nonsense", raw(200, "text/html", "<html>"), Ok(())).await;
 }
 
+const AVAILABLE: &str = "/xrpc/chat.bsky.convo.getConvoAvailability";
+const OPEN: &str = "/xrpc/chat.bsky.convo.getConvoForMembers";
+const SAY: &str = "/xrpc/chat.bsky.convo.sendMessage";
+
+/// Promise 1: what is private is never put among the posts, whatever the chat service answers.
 #[tokio::test]
-async fn nothing_private_is_ever_sent() {
-    let fake = Fake::bare().await;
-    for visibility in [Visibility::Direct, Visibility::Followers] {
-        let got = fake.connector.send(&post(visibility)).await;
-        assert_eq!(got, Err(Failure::Refused(Refusal::NotPrivate)));
-        assert_eq!(fake.connector.look(&post(visibility)).await, Ok(None));
+async fn nothing_private_is_ever_posted() {
+    let convo = || ok(json!({"convo": {"id": "c1", "members": []}}));
+    let can = |can: bool| ok(json!({"canChat": can}));
+    let no = |name: &str| error(400, name);
+    let not_privately = || Err(Failure::Refused(Refusal::NotPrivate));
+    let rows = [
+        ("closed to the desk", can(false), convo(), ok(json!({})), not_privately()),
+        ("blocked", can(true), no("BlockedActor"), ok(json!({})), not_privately()),
+        ("closed meanwhile", can(true), convo(), no("MessagesDisabled"), not_privately()),
+        ("said", can(true), convo(), ok(json!({"id": "m1", "new": 1})), Ok("chat:c1/m1")),
+        ("no name for it", can(true), convo(), ok(json!({})), Err(Failure::Unsure("x"))),
+        ("a name that is none", can(true), convo(), ok(json!({"id": "m/1"})), Err(Failure::Unsure("x"))),
+        ("out of order", can(true), convo(), raw(502, "text/html", "<html>"), Err(Failure::Unsure("x"))),
+        (
+            "out of order before",
+            raw(502, "text/html", ""),
+            convo(),
+            ok(json!({})),
+            Err(Failure::Transient("x")),
+        ),
+        ("nonsense before", raw(200, "text/html", "<"), convo(), ok(json!({})), Err(Failure::Transient("x"))),
+        ("refused", can(true), convo(), no("InvalidRequest"), Err(Failure::Refused(Refusal::Rejected))),
+    ];
+    for (name, available, open, said, expected) in rows {
+        let fake = Fake::new().await;
+        fake.on("GET", AVAILABLE)
+            .and(header("atproto-proxy", "did:web:api.bsky.chat#bsky_chat"))
+            .respond_with(available)
+            .mount(&fake.server)
+            .await;
+        fake.on("GET", OPEN).respond_with(open).mount(&fake.server).await;
+        fake.on("POST", SAY).respond_with(said).mount(&fake.server).await;
+        let got = fake.connector.send(&post(Visibility::Direct)).await;
+        match (got, expected) {
+            (Ok(place), Ok(id)) => assert_eq!(place.post.id, id, "{name}"),
+            (Err(Failure::Unsure(_)), Err(Failure::Unsure(_)))
+            | (Err(Failure::Transient(_)), Err(Failure::Transient(_))) => {}
+            (got, expected) => {
+                assert_eq!(got.map(|place| place.post.id), expected.map(str::to_owned), "{name}")
+            }
+        }
+        assert!(fake.requests(PUT).await.is_empty(), "promise 1: {name}");
     }
-    assert!(fake.server.received_requests().await.unwrap().is_empty());
+}
+
+/// A mention of which the network told nothing is found by search, once.
+#[tokio::test]
+async fn a_mention_that_caused_no_notification_is_searched_for() {
+    let fake = Fake::new().await;
+    let empty = ok(json!({"notifications": []}));
+    fake.on("GET", LIST).respond_with(empty).mount(&fake.server).await;
+    let mut missed = mention("missed", SOON, "who wrote this?");
+    missed.as_object_mut().unwrap().remove("reason");
+    let found = ok(json!({"posts": [missed, {"broken": true}], "hitsTotal": 1}));
+    fake.on("GET", "/xrpc/app.bsky.feed.searchPosts")
+        .and(query_param("mentions", "did:plc:desk"))
+        .respond_with(found)
+        .expect(1)
+        .mount(&fake.server)
+        .await;
+    let batch = fake.connector.fetch(None).await.unwrap();
+    assert_eq!(texts(&batch), ["who wrote this?"]);
+    let next = fake.connector.fetch(batch.cursor.as_deref()).await.unwrap();
+    assert_eq!(texts(&next), [""; 0]);
 }
 
 /// What `getRecord` says of a record with this text.

@@ -236,6 +236,9 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
         ["nothing", "reaches", name] => {
             world.unreachable.insert(name.to_owned());
         }
+        ["nothing", "private", "reaches", name] => {
+            world.closed.insert(name.to_owned());
+        }
         ["the", "network", "is", "down"] => world.network_down = true,
         ["the", "network", "is", "up"] => {
             world.network_down = false;

@@ -167,9 +167,12 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
     reach::make_folder(&config.data)?;
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
     let session_file = config.data.join(BLUESKY_SESSION_FILE);
-    let settings =
+    let mut settings =
         networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file)
             .with_poll(bluesky.poll);
+    if let Some(chat_service) = &bluesky.chat_service {
+        settings = settings.with_chat_service(chat_service);
+    }
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
 }
 

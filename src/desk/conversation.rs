@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use jiff::SignedDuration;
-
 use crate::desk::commands::redirect::{self, Redirect};
 use crate::desk::commands::{self, Mistake, Said, Speaker};
 use crate::desk::draft::{Draft, Room};
@@ -18,9 +16,6 @@ use crate::desk::question::{DeskPost, Question};
 use crate::desk::step::Outcome;
 use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
 use crate::subjects::{Kind, SubjectId};
-
-/// Help that nobody asked for is given at most once in this time.
-const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// A post, with what is known about its place in the conversation.
 #[derive(Debug)]
@@ -142,7 +137,7 @@ fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
 /// A private post where the desk cannot write privately: a kind word without a word of the content.
 fn decline(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let public = Post { visibility: Visibility::Public, ..post.clone() };
-    if may_help(draft, post) {
+    if draft.may_help(&post.author) {
         draft.reply(&public, Purpose::Reply, wording::declined_private());
     }
     Outcome::Declined
@@ -267,7 +262,7 @@ fn no_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Outcome> {
 
 /// Greets back, and tells how to ask; once, as with help.
 fn greet(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
-    if may_help(draft, spoken.post) {
+    if draft.may_help(&spoken.post.author) {
         draft.reply(spoken.post, Purpose::Reply, wording::greeting());
     }
     Outcome::Helped
@@ -279,28 +274,17 @@ fn mistaken(draft: &mut Draft<'_>, spoken: &Spoken<'_>, mistake: &Mistake) -> Ou
     if let Some(outcome) = is_unknown_word.then(|| no_question(draft, spoken)).flatten() {
         return outcome;
     }
-    if !is_unknown_word || may_help(draft, spoken.post) {
+    if !is_unknown_word || draft.may_help(&spoken.post.author) {
         draft.reply(spoken.post, Purpose::Reply, wording::mistaken(mistake));
     }
     Outcome::Helped
 }
 
 fn help_once(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
-    if !may_help(draft, spoken.post) {
+    if !draft.may_help(&spoken.post.author) {
         return Outcome::Helped;
     }
     let is_librarian = draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
     draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
     Outcome::Helped
-}
-
-/// Whether help that was not asked for may be given now; if so, notes that it is.
-fn may_help(draft: &mut Draft<'_>, post: &Post) -> bool {
-    let now = draft.now;
-    let person = draft.person_mut(&post.author);
-    let is_due = person.helped_at.is_none_or(|at| HELP_AGAIN_AFTER <= now.duration_since(at));
-    if is_due {
-        person.helped_at = Some(now);
-    }
-    is_due
 }

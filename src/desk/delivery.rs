@@ -3,12 +3,12 @@
 //! **Invariant:** a letter is settled once, and what could not be sent leaves a line in the history
 //! of its question, where the coordinators see it.
 
-use crate::desk::draft::Draft;
-use crate::desk::escalation;
+use crate::desk::draft::{Draft, Words};
 use crate::desk::letter::{Content, Delivery, Letter, Purpose, Refusal};
-use crate::desk::post::Place;
+use crate::desk::post::{Place, Visibility};
 use crate::desk::question::{DeskPost, Fate};
 use crate::desk::step::Outcome;
+use crate::desk::{escalation, wording};
 
 /// A network has taken a letter.
 pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place) -> Outcome {
@@ -46,6 +46,9 @@ pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place
 /// A network will never take a letter.
 pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -> Outcome {
     draft.settle(letter, Delivery::Refused { why, at: draft.now });
+    if why == Refusal::NotPrivate {
+        tell_how_to_be_reached(draft, letter);
+    }
     let Some(code) = letter.about.as_ref().filter(|code| draft.question(code).is_some()) else {
         return Outcome::Refused;
     };
@@ -59,4 +62,22 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
         escalation::let_go(draft, code, &letter.to, Fate::Undelivered);
     }
     Outcome::Refused
+}
+
+/// Somebody cannot be written to in private: tells them how it can be made possible, in public and
+/// without a word of what it is about. Not more than once a day.
+fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
+    if !draft.may_help(&letter.to) {
+        return;
+    }
+    // Whoever stopped the desk meanwhile is not written to.
+    let _ = draft.write(Words {
+        purpose: Purpose::Reply,
+        to: &letter.to,
+        about: None,
+        original: Visibility::Public,
+        place: None,
+        words_of: None,
+        body: wording::cannot_reach_you_privately(letter.to.id.network),
+    });
 }

@@ -23,6 +23,9 @@ use crate::desk::step::{Link, Outcome, Step, View};
 /// The time over which replies are counted for the caps on loops.
 const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// Help that nobody asked for is given at most once in this time.
+const HELP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
 /// A step in the making.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
@@ -272,7 +275,8 @@ impl<'a> Draft<'a> {
         let mut reply_to = place.map(ReplyTo::Post);
         let language = Some(self.view.settings.language.clone());
         let mut first = None;
-        for part in outbox::parts(words.to, &words.body, network.limits()) {
+        let named = network.reaches_by_mention(visibility).then_some(words.to);
+        for part in outbox::parts(named, &words.body, network.limits(visibility)) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
                 id: id.clone(),
@@ -330,6 +334,17 @@ impl<'a> Draft<'a> {
             1..=2 => Room::LastWord(self.now.checked_add(CAP_WINDOW).unwrap_or(Timestamp::MAX)),
             3.. => Room::Plenty,
         }
+    }
+
+    /// Whether this person may be given help that they did not ask for, which then counts as given.
+    pub(crate) fn may_help(&mut self, account: &Account) -> bool {
+        let now = self.now;
+        let person = self.person_mut(account);
+        let is_due = person.helped_at.is_none_or(|at| HELP_AGAIN_AFTER <= now.duration_since(at));
+        if is_due {
+            person.helped_at = Some(now);
+        }
+        is_due
     }
 
     /// Uses up the room that is left, after the last word was said.

@@ -27,6 +27,16 @@ pub struct Letter {
     pub made_at: Timestamp,
 }
 
+impl Letter {
+    /// Whether sending it again can only give what is there. What is deleted stays deleted.
+    pub fn repeats_are_harmless(&self) -> bool {
+        match &self.content {
+            Content::Post { visibility, .. } => self.network.repeats_are_harmless(*visibility),
+            Content::Delete { .. } => true,
+        }
+    }
+}
+
 /// What is to be done on the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]

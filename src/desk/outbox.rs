@@ -27,11 +27,13 @@ pub struct Part {
 }
 
 /// Addresses `body` to somebody and cuts it into parts that fit. Only the first part mentions them;
-/// the others follow in the thread.
-pub fn parts(to: &Account, body: &str, limits: TextLimits) -> Vec<Part> {
-    let name = format!("@{}", to.handle);
-    let mention = Mention { start: 0, end: name.len(), account: to.clone() };
-    let whole = format!("{name} {}", body.trim());
+/// the others follow in the thread. `None` where nobody needs to be mentioned.
+pub fn parts(to: Option<&Account>, body: &str, limits: TextLimits) -> Vec<Part> {
+    let mention = to.map(|to| Mention { start: 0, end: 1 + to.handle.len(), account: to.clone() });
+    let whole = match to {
+        Some(to) => format!("@{} {}", to.handle, body.trim()),
+        None => body.trim().to_owned(),
+    };
     let mut texts = split(&whole, limits);
     let count = texts.len();
     if count > 1 {
@@ -39,8 +41,7 @@ pub fn parts(to: &Account, body: &str, limits: TextLimits) -> Vec<Part> {
             text.push_str(&format!(" ({}/{count})", at + 1));
         }
     }
-    let mut mentions =
-        Some(mention).filter(|mention| texts.first().is_some_and(|text| mention.end <= text.len()));
+    let mut mentions = mention.filter(|mention| texts.first().is_some_and(|text| mention.end <= text.len()));
     texts.into_iter().map(|text| Part { text, mentions: mentions.take().into_iter().collect() }).collect()
 }
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     fn texts(body: &str) -> Vec<String> {
-        parts(&ann(), body, SMALL).into_iter().map(|part| part.text).collect()
+        parts(Some(&ann()), body, SMALL).into_iter().map(|part| part.text).collect()
     }
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_the_first_post_mentions_its_addressee() {
-        let parts = parts(&ann(), &"word ".repeat(50), SMALL);
+        let parts = parts(Some(&ann()), &"word ".repeat(50), SMALL);
         assert!(parts.len() > 1);
         for (at, part) in parts.iter().enumerate() {
             let mentioned: Vec<&str> =
@@ -194,7 +195,7 @@ mod tests {
         /// Nothing is lost and every part fits, whatever the text is made of.
         #[test]
         fn every_part_fits_and_nothing_is_lost(body in "(\\PC|[ .\n]|👨‍👩‍👧‍👦|e\u{301}{0,700}){1,120}") {
-            let parts = parts(&ann(), &body, SMALL);
+            let parts = parts(Some(&ann()), &body, SMALL);
             for part in &parts {
                 prop_assert!(fits(&part.text, SMALL), "{} bytes", part.text.len());
             }

@@ -39,31 +39,45 @@ impl Network {
     /// How visible a copy of a post may be there: at most as visible as the post, and no more than
     /// needed. `None` where the network has nothing narrow enough, so that no copy may be made.
     ///
-    /// Bluesky has direct messages, but the desk does not speak its chat service yet; every post there
-    /// is public, so only what was public may go there.
+    /// On Bluesky every post is public. What was not goes there as a direct message.
     pub fn copy_visibility(self, original: Visibility) -> Option<Visibility> {
         match (self, original) {
             (Network::Sandbox, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
             (Network::Sandbox, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Unlisted),
             (Network::Bluesky, Visibility::Public) => Some(Visibility::Public),
-            (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
+            (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => {
+                Some(Visibility::Direct)
+            }
         }
     }
 
     /// Whether sending the same letter again can only give the post that is there: by a key on the
-    /// sandbox, by a record key derived from the letter on Bluesky.
-    pub fn repeats_are_harmless(self) -> bool {
+    /// sandbox, by a record key derived from the letter on Bluesky. A direct message of Bluesky has no
+    /// key, so that it has to be looked for first.
+    pub fn repeats_are_harmless(self, visibility: Visibility) -> bool {
         match self {
-            Network::Sandbox | Network::Bluesky => true,
+            Network::Sandbox => true,
+            Network::Bluesky => visibility != Visibility::Direct,
         }
     }
 
-    /// How long one post may be there.
-    pub fn limits(self) -> TextLimits {
+    /// Whether a post of this visibility reaches its addressee only by naming them in its text. A direct
+    /// message of Bluesky lies in a conversation of two, where a mention would be odd.
+    pub fn reaches_by_mention(self, visibility: Visibility) -> bool {
         match self {
-            Network::Sandbox => TextLimits { graphemes_max: 500, bytes_max: 5_000 },
+            Network::Sandbox => true,
+            Network::Bluesky => visibility != Visibility::Direct,
+        }
+    }
+
+    /// How long one post of this visibility may be there.
+    pub fn limits(self, visibility: Visibility) -> TextLimits {
+        match (self, visibility) {
+            (Network::Sandbox, _) => TextLimits { graphemes_max: 500, bytes_max: 5_000 },
+            // The lexicon `chat.bsky.convo.defs#messageInput`: maxGraphemes 1000, maxLength 10000.
+            (Network::Bluesky, Visibility::Direct) => TextLimits { graphemes_max: 1_000, bytes_max: 10_000 },
             // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
-            Network::Bluesky => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+            (Network::Bluesky, _) => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::{LIMIT_MAX, Mistake, SUBJECTS_MAX};
 use crate::desk::ids::Code;
 use crate::desk::person::{Hours, Librarian};
+use crate::desk::post::Network;
 use crate::desk::question::{Question, State};
 use crate::desk::settings::Settings;
 
@@ -294,6 +295,16 @@ pub fn closed_by_coordinator(code: &Code) -> String {
 
 pub fn declined_private() -> String {
     "Thank you for writing. I can't answer privately on this network yet, and I won't carry a private question into public. If it may be public, please mention me in a public post.".to_owned()
+}
+
+pub fn cannot_reach_you_privately(network: Network) -> String {
+    let how = match network {
+        Network::Bluesky => {
+            "Please let everyone message you (Settings, Chat settings), or send me a direct message first."
+        }
+        Network::Sandbox => "Please send me a direct message first.",
+    };
+    format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
 }
 
 pub fn reply_must_be_public(code: &Code) -> String {

@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 
 use crate::clock;
 use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
-use crate::desk::{AccountId, Code, Input, Letter, Network, Place, ReplyTo, outbox};
+use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
 use crate::engine::listener::Session;
 use crate::engine::run::Stop;
 use crate::engine::{Engine, Handled, backoff};
@@ -152,7 +152,7 @@ impl<'e> Sender<'e> {
     /// Letters that a sender had in hand when the desk last ended: nobody knows what became of them.
     async fn take_stock(self) -> Result<(), StoreError> {
         for (letter, delivery) in self.engine.store().in_hand(self.connector.network())? {
-            let Some(unsure) = found_in_hand(&delivery, Repeats::on(letter.network)) else { continue };
+            let Some(unsure) = found_in_hand(&delivery, Repeats::of(&letter)) else { continue };
             self.engine.deliver(&letter.id, &delivery, unsure).await?;
         }
         Ok(())
@@ -225,7 +225,7 @@ impl<'e> Sender<'e> {
             let claimed = self.claim(&outgoing.letter, &delivery, now).await?;
             let sent = timed(self.connector.send(&outgoing)).await;
             let weather = weather(sent.as_ref().err());
-            let repeats = Repeats::on(outgoing.letter.network);
+            let repeats = Repeats::of(&outgoing.letter);
             let next = after_send(sent, &claimed, repeats, clock::now());
             (claimed, next, weather)
         };
@@ -439,7 +439,7 @@ fn after_look(found: Result<Option<Place>, Failure>, unsure: &Delivery, now: Tim
     }
 }
 
-/// What sending a letter again could do on its network.
+/// What sending a letter again could do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeats {
     /// Nothing: it is the same post.
@@ -449,8 +449,8 @@ enum Repeats {
 }
 
 impl Repeats {
-    fn on(network: Network) -> Repeats {
-        if network.repeats_are_harmless() { Repeats::Harmless } else { Repeats::Doubles }
+    fn of(letter: &Letter) -> Repeats {
+        if letter.repeats_are_harmless() { Repeats::Harmless } else { Repeats::Doubles }
     }
 }
 
@@ -498,7 +498,7 @@ fn after_previous(previous: Option<Delivery>, now: Timestamp) -> Result<Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, Anchor, Confidential, InputId, Settings, Visibility};
+    use crate::desk::{Account, Anchor, Confidential, InputId, Network, Settings, Visibility};
     use crate::engine::start;
     use crate::networks::sandbox::{self, Handle, Sandbox, Saying};
     use crate::store::Store;

@@ -1,13 +1,16 @@
-//! Bluesky, and any other service that speaks the AT Protocol: six of its calls.
+//! Bluesky, and any other service that speaks the AT Protocol.
 //!
 //! The desk reads its notifications, by asking again and again, and puts its posts under keys of its
-//! own choice, so that sending a letter twice is one post.
+//! own choice, so that sending a letter twice is one post. What is private goes through the chat
+//! service instead.
 //!
-//! **Invariant:** nothing private is ever sent here, because everything on this network is public; and
+//! **Invariant:** nothing private ever becomes a post, because every post on this network is public; and
 //! nothing of what people or servers say reaches a log or an error.
 
+mod chat;
 mod memory;
 mod notifications;
+mod profile;
 mod record;
 mod richtext;
 mod session;
@@ -16,8 +19,10 @@ mod xrpc;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -27,9 +32,9 @@ use tracing::debug;
 
 use crate::clock;
 use crate::desk::letter::Refusal;
-use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, PostId};
+use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, PostId, Visibility};
 use crate::networks::bluesky::memory::{Memory, Wanted};
-use crate::networks::bluesky::notifications::Answer;
+use crate::networks::bluesky::notifications::{Answer, Found};
 use crate::networks::bluesky::record::{KEYS_MAX, NotAPost, POSTS, key_of};
 use crate::networks::bluesky::session::{Session, Sessions};
 use crate::networks::bluesky::xrpc::{Call, Trouble};
@@ -41,6 +46,9 @@ pub const POLL: Duration = Duration::from_secs(20);
 /// How many notifications the network gives in one page at most.
 pub const PAGE_LIMIT_MAX: usize = 100;
 
+/// How many posts a search for missed mentions asks for.
+const SEARCH_LIMIT: &str = "100";
+
 /// What the desk must know to use an account.
 #[derive(Clone)]
 pub struct Settings {
@@ -50,6 +58,7 @@ pub struct Settings {
     session_file: PathBuf,
     poll: Duration,
     page_limit: usize,
+    chat_service: String,
 }
 
 // Who the desk is there is nobody's business in a log.
@@ -75,6 +84,7 @@ impl Settings {
             session_file: session_file.into(),
             poll: POLL,
             page_limit: PAGE_LIMIT_MAX,
+            chat_service: chat::SERVICE.to_owned(),
         }
     }
 
@@ -90,6 +100,13 @@ impl Settings {
         self
     }
 
+    /// The chat service of another network than the one of the company Bluesky: a DID, `#` and the name
+    /// of the service in its document.
+    pub fn with_chat_service(mut self, service: impl Into<String>) -> Settings {
+        self.chat_service = service.into();
+        self
+    }
+
     fn service(&self) -> &str {
         &self.service
     }
@@ -102,6 +119,8 @@ pub struct Connector {
     sessions: Sessions,
     /// Boxed, because a connector is a variant beside much smaller ones.
     memory: Box<Mutex<Memory>>,
+    /// Until when the chat service is not asked, in seconds since 1970: it failed, or is out of reach.
+    chat_rests_until: AtomicI64,
 }
 
 impl fmt::Debug for Connector {
@@ -141,15 +160,24 @@ impl Connector {
     /// that is older than this moment.
     pub fn new(settings: Settings, http: reqwest::Client) -> Connector {
         let memory = Box::new(Mutex::new(Memory::new(clock::now())));
-        Connector { settings, http, sessions: Sessions::new(), memory }
+        let chat_rests_until = AtomicI64::new(0);
+        Connector { settings, http, sessions: Sessions::new(), memory, chat_rests_until }
     }
 
-    /// Logs in, or takes up the log-in of the last run, and answers the desk's own account.
+    /// Logs in, or takes up the log-in of the last run, and answers the desk's own account. The account
+    /// then says of itself that it is automated and that anybody may write to it in private.
     ///
     /// # Errors
     ///
     /// [`Failure::AccountDead`] says what to mend about the account.
     pub async fn connect(&self) -> Result<Account, Failure> {
+        let account = self.log_in().await?;
+        self.chat_rests_until.store(0, Ordering::Relaxed);
+        self.introduce().await;
+        Ok(account)
+    }
+
+    async fn log_in(&self) -> Result<Account, Failure> {
         self.session().await?;
         match self.own_account().await {
             // The kept log-in may be of an account that has moved to another server since, or was
@@ -184,7 +212,14 @@ impl Connector {
             let now = clock::now();
             memory.take(&wanted, answer.items(&desk, now), answer.cursor, now);
         }
-        Ok(memory.hand_out())
+        if memory.search_is_due(clock::now()) {
+            match self.search(&desk).await {
+                Ok(found) => memory.take_found(found.items(&desk, clock::now()), clock::now()),
+                Err(failure) => debug!(%failure, "Bluesky could not be searched for missed mentions"),
+            }
+        }
+        let heard = self.hear(memory::chat_cursor(cursor).as_deref(), &desk).await;
+        Ok(memory.hand_out(heard))
     }
 
     /// Returns when it is time to look again: this network rings no bell.
@@ -199,9 +234,12 @@ impl Connector {
     /// As [`Failure`] says. Sending the same letter again never makes a second post.
     pub async fn send(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
         match &outgoing.letter.content {
-            Content::Delete { post } => self.delete(post).await,
-            Content::Post { visibility, .. } if visibility.is_private() => {
-                Err(Failure::Refused(Refusal::NotPrivate))
+            Content::Delete { post } => match chat::message_of(post) {
+                Some((convo, message)) => self.forget_message(convo, message).await,
+                None => self.delete(post).await,
+            },
+            Content::Post { text, mentions, visibility, .. } if *visibility < Visibility::Public => {
+                self.say(outgoing, text.reveal(), mentions).await
             }
             Content::Post { .. } => self.post(outgoing).await,
         }
@@ -210,12 +248,16 @@ impl Connector {
     /// Finds out whether a letter is on the network; for a deletion, whether its post is gone.
     pub async fn look(&self, outgoing: &Outgoing) -> Result<Option<Place>, Failure> {
         match &outgoing.letter.content {
+            // Taking it out once more does no harm, and is all that can be known of it.
+            Content::Delete { post } if chat::message_of(post).is_some() => Ok(None),
             Content::Delete { post } => {
                 let (key, place) = self.own_post(post).await?;
                 let there = self.record(&key).await.map_err(Trouble::when_reading)?;
                 Ok(there.is_none().then_some(place))
             }
-            Content::Post { visibility, .. } if visibility.is_private() => Ok(None),
+            Content::Post { text, visibility, .. } if *visibility < Visibility::Public => {
+                self.look_for_message(outgoing, text.reveal()).await
+            }
             Content::Post { .. } => self.look_for(outgoing).await,
         }
     }
@@ -223,7 +265,7 @@ impl Connector {
     /// Tries everything the desk needs there, without writing anything.
     pub async fn check(&self) -> Report {
         let mut report = Report { network: Network::Bluesky, account: None, findings: Vec::new() };
-        match self.connect().await {
+        match self.log_in().await {
             Ok(account) => {
                 let found = format!("the desk is @{}", account.handle);
                 report.findings.push(Finding { what: "log-in", ok: true, found, mend: None });
@@ -242,6 +284,7 @@ impl Connector {
             Ok(()) => good("posting", "the account has a place for posts; none was written to try it"),
             Err(failure) => trouble_found("posting", &failure),
         });
+        report.findings.push(self.check_chat().await);
         report
     }
 
@@ -261,11 +304,15 @@ impl Connector {
     /// Makes a call with the account's token, and once more with a new one where that has expired.
     async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Trouble> {
         let session = self.session().await.map_err(Trouble::NoSession)?;
-        match xrpc::call(&self.http, &session.server, Some(session.access()), call).await {
+        let is_chat = call.method().starts_with(chat::METHODS);
+        let via = is_chat.then_some(self.settings.chat_service.as_str());
+        match xrpc::call(&self.http, &session.server, Some(session.access()), via, call).await {
+            // Another token of the same app password would have no more rights.
+            Err(Trouble::Refused(no)) if is_chat && no.lacks_the_right() => Err(Trouble::Refused(no)),
             Err(Trouble::Refused(no)) if no.is_about_the_token() => {
                 let renewed = self.sessions.renewed(&self.http, &self.settings, &session).await;
                 let session = renewed.map_err(Trouble::NoSession)?;
-                xrpc::call(&self.http, &session.server, Some(session.access()), call).await
+                xrpc::call(&self.http, &session.server, Some(session.access()), via, call).await
             }
             other => other,
         }
@@ -292,6 +339,21 @@ impl Connector {
                 answer => return answer.map_err(Trouble::when_reading),
             }
         }
+    }
+
+    /// What the network's search knows of posts that mention the desk: sometimes more than it tells in
+    /// notifications.
+    async fn search(&self, desk: &Account) -> Result<Found, Failure> {
+        let since = clock::now().checked_sub(memory::SEARCH_BACK).unwrap_or(Timestamp::MIN).to_string();
+        let parameters = [
+            ("q", desk.handle.as_str()),
+            ("mentions", desk.id.id.as_str()),
+            ("sort", "latest"),
+            ("since", since.as_str()),
+            ("limit", SEARCH_LIMIT),
+        ];
+        let call = Call::Query { method: "app.bsky.feed.searchPosts", parameters: &parameters };
+        self.call(&call).await.map_err(Trouble::when_reading)
     }
 
     async fn post(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
@@ -351,8 +413,12 @@ impl Connector {
 
     /// The desk's own record under a key; `None` where there is none.
     async fn record(&self, key: &str) -> Result<Option<Stored>, Trouble> {
+        self.record_in(POSTS, key).await
+    }
+
+    async fn record_in(&self, collection: &str, key: &str) -> Result<Option<Stored>, Trouble> {
         let session = self.session().await.map_err(Trouble::NoSession)?;
-        let parameters = [("repo", session.did.as_str()), ("collection", POSTS), ("rkey", key)];
+        let parameters = [("repo", session.did.as_str()), ("collection", collection), ("rkey", key)];
         let call = Call::Query { method: "com.atproto.repo.getRecord", parameters: &parameters };
         match self.call(&call).await {
             Ok(stored) => Ok(Some(stored)),

@@ -121,9 +121,8 @@ impl BlueskyNetwork {
 
     /// The same token, but expired.
     pub fn expired(&self, token: &str) -> String {
-        let mut parts = token.split('.');
-        let head = parts.next().unwrap();
-        let mut claims: Value = serde_json::from_slice(&from_base64(parts.next().unwrap())).unwrap();
+        let head = token.split('.').next().unwrap();
+        let mut claims = claims(token);
         claims["iat"] = json!(1_700_000_000);
         claims["exp"] = json!(1_700_007_200);
         let signed = format!("{head}.{}", to_base64(claims.to_string().as_bytes()));
@@ -146,9 +145,14 @@ impl BlueskyNetwork {
 }
 
 impl Person<'_> {
-    /// A new app password, as the desk should use one.
+    /// A new app password, as the desk should use one: with the right to direct messages.
     pub async fn app_password(&self) -> String {
-        let body = json!({"name": "the desk"});
+        self.app_password_with(true).await
+    }
+
+    /// A new app password, with or without the right to direct messages.
+    pub async fn app_password_with(&self, direct_messages: bool) -> String {
+        let body = json!({"name": format!("the desk {direct_messages}"), "privileged": direct_messages});
         let answer = self.net.procedure("com.atproto.server.createAppPassword", &self.access, body).await;
         text(&answer, "/password")
     }
@@ -168,6 +172,17 @@ impl Person<'_> {
     /// Replies to a post.
     pub async fn reply(&self, to: &Posted, text: &str, mentions: &[&Person<'_>]) -> Posted {
         self.write(record(text, mentions, Some(to))).await
+    }
+
+    /// Says something to somebody in private, through a chat service.
+    pub async fn tells(&self, service: &str, to: &Person<'_>, text: &str) {
+        let call = |method: &str| format!("{}/xrpc/chat.bsky.convo.{method}", self.net.service());
+        let request = self.net.http.get(call("getConvoForMembers")).query(&[("members", &to.did)]);
+        let request = request.header("atproto-proxy", service).bearer_auth(&self.access);
+        let convo = answer("getConvoForMembers", request).await;
+        let body = json!({"convoId": convo["convo"]["id"], "message": {"text": text}});
+        let request = self.net.http.post(call("sendMessage")).header("atproto-proxy", service);
+        answer("sendMessage", request.bearer_auth(&self.access).json(&body)).await;
     }
 
     pub async fn delete(&self, post: &Posted) {
@@ -204,6 +219,15 @@ impl Person<'_> {
         let answer = self.net.query("com.atproto.repo.listRecords", &self.access, &parameters).await;
         let records = answer["records"].as_array().unwrap().iter();
         records.map(|record| text(record, "/value/text")).collect()
+    }
+
+    /// The record of which an account has one, of this kind.
+    pub async fn record(&self, collection: &str) -> Option<Value> {
+        let url = format!("{}/xrpc/com.atproto.repo.getRecord", self.net.service());
+        let parameters = [("repo", self.did.as_str()), ("collection", collection), ("rkey", "self")];
+        let answer: Value =
+            self.net.http.get(url).query(&parameters).send().await.unwrap().json().await.unwrap();
+        answer.get("value").cloned()
     }
 
     /// Waits until the thread below a post has one that contains `part`.
@@ -345,6 +369,11 @@ fn said(view: &Value) -> Said {
 fn text(value: &Value, pointer: &str) -> String {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or_else(|| panic!("no {pointer} in {value}")).to_owned()
+}
+
+/// What a token says, whoever signed it.
+pub fn claims(token: &str) -> Value {
+    serde_json::from_slice(&from_base64(token.split('.').nth(1).unwrap_or_default())).unwrap_or_default()
 }
 
 /// HMAC of RFC 2104 over SHA-256, for keys of up to 64 bytes.

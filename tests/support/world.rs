@@ -107,6 +107,8 @@ pub struct World {
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
     pub unreachable: BTreeSet<String>,
+    /// Who cannot be written to in private.
+    pub closed: BTreeSet<String>,
     /// The language that people's clients declare.
     pub declared: Option<String>,
     /// Hold back letters instead of delivering them, as while a network is down.
@@ -147,6 +149,7 @@ impl World {
             joined: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            closed: BTreeSet::new(),
             declared: None,
             network_down: false,
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
@@ -295,6 +298,13 @@ impl World {
         if self.unreachable.contains(&letter.to.handle) {
             writeln!(self.heard, "    ✗ {} could not be reached", letter.to.handle).unwrap();
             self.settle(Input::Refused { letter: Box::new(letter), why: Refusal::Unreachable }, now);
+            return;
+        }
+        let is_private =
+            matches!(letter.content, Content::Post { visibility, .. } if visibility == Visibility::Direct);
+        if is_private && self.closed.contains(&letter.to.handle) {
+            writeln!(self.heard, "    ✗ {} could not be reached in private", letter.to.handle).unwrap();
+            self.settle(Input::Refused { letter: Box::new(letter), why: Refusal::NotPrivate }, now);
             return;
         }
         let place = match &letter.content {

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::Post;
 use crate::networks::Batch;
+use crate::networks::bluesky::chat::Heard;
 use crate::networks::bluesky::notifications::{Content, Item};
 
 /// How far below the newest post known the walk from the top goes.
@@ -52,6 +53,10 @@ const SEEN_MAX: usize = 200_000;
 /// understand is a 502 that never heals.
 const PAGE_FAILURES_MAX: u32 = 2;
 
+/// How often the network is searched for mentions that caused no notification, and how far back.
+const SEARCH_EVERY: SignedDuration = SignedDuration::from_mins(30);
+pub(super) const SEARCH_BACK: SignedDuration = LATE;
+
 /// What is stored between runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Cursor {
@@ -61,6 +66,14 @@ struct Cursor {
     mark: Option<Timestamp>,
     /// The number of batches with posts, so that each has a cursor of its own.
     batch: u64,
+    /// Where reading direct messages goes on, as the chat service calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chat: Option<String>,
+}
+
+/// Where reading direct messages goes on by a stored cursor.
+pub(super) fn chat_cursor(stored: Option<&str>) -> Option<String> {
+    serde_json::from_str::<Cursor>(stored?).ok()?.chat
 }
 
 /// The memory of one account's notifications.
@@ -85,6 +98,8 @@ pub(super) struct Memory {
     page_failed: bool,
     top_pages: usize,
     sweep_pages: usize,
+    /// When the network was last searched.
+    searched_at: Option<Timestamp>,
     posts: Vec<Post>,
     unreadable: usize,
 }
@@ -131,6 +146,7 @@ impl Memory {
             page_failed: false,
             top_pages: 0,
             sweep_pages: 0,
+            searched_at: None,
             posts: Vec::new(),
             unreadable: 0,
         }
@@ -142,7 +158,7 @@ impl Memory {
         if stored.is_some() && given.is_none() {
             tracing::warn!("The stored cursor for Bluesky cannot be read; taking this as a first start");
         }
-        let given = given.unwrap_or(Cursor { since: self.started_at, mark: None, batch: 0 });
+        let given = given.unwrap_or(Cursor { since: self.started_at, mark: None, batch: 0, chat: None });
         match &self.cursor {
             // The caller has what was handed out. It need not store cursors that came without posts,
             // so the mark may be older than the one that was given out last.
@@ -208,6 +224,23 @@ impl Memory {
         self.whole |= at_end;
     }
 
+    /// Whether it is time to search, which it is not while the list itself is still being read.
+    pub(super) fn search_is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.searched_at.is_none_or(|at| SEARCH_EVERY <= now.duration_since(at));
+        let due = due && matches!(self.top, Top::Done { .. }) && !self.page_failed;
+        if due {
+            self.searched_at = Some(now);
+        }
+        due
+    }
+
+    /// Takes in what a search found.
+    pub(super) fn take_found(&mut self, items: Vec<Item>, now: Timestamp) {
+        for item in items {
+            self.take_item(item, now);
+        }
+    }
+
     /// Notes that a page could not be read. Nothing more is wanted in this fetch.
     pub(super) fn failed(&mut self, wanted: &Wanted) {
         self.page_failed = true;
@@ -227,9 +260,10 @@ impl Memory {
         !self.posts.is_empty()
     }
 
-    /// Ends a fetch with what it found.
-    pub(super) fn hand_out(&mut self) -> Batch {
+    /// Ends a fetch with what it found, and with what was heard in private.
+    pub(super) fn hand_out(&mut self, heard: Heard) -> Batch {
         let mut posts = mem::take(&mut self.posts);
+        posts.extend(heard.posts);
         self.handed_out.extend(mem::take(&mut self.found));
         posts.sort_by(|a, b| (a.seen_at, &a.place.post.id).cmp(&(b.seen_at, &b.place.post.id)));
         let cursor = self.cursor.as_mut().expect("every fetch begins with a cursor");
@@ -245,8 +279,10 @@ impl Memory {
                 false
             }
         };
+        cursor.chat = heard.cursor;
         let cursor = serde_json::to_string(cursor).expect("times and numbers can be written as JSON");
-        Batch { posts, cursor: Some(cursor), more, unreadable: self.unreadable }
+        let unreadable = self.unreadable + heard.unreadable;
+        Batch { posts, cursor: Some(cursor), more: more || heard.more, unreadable }
     }
 
     fn start_over(&mut self) {
@@ -374,7 +410,7 @@ mod tests {
                 let next = (from + PAGE < self.list.len()).then(|| (from + PAGE).to_string());
                 self.memory.take(&wanted, items, next, self.now);
             }
-            self.memory.hand_out()
+            self.memory.hand_out(Heard::default())
         }
 
         /// Everything that a number of fetches hand out.

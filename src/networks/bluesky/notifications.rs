@@ -13,7 +13,7 @@ use crate::networks::bluesky::richtext;
 
 /// The longest text that is read. The lexicon allows 3,000 bytes; a server that does not keep to it
 /// is no reason to lose a question.
-const TEXT_BYTES_MAX: usize = 20_000;
+pub(super) const TEXT_BYTES_MAX: usize = 20_000;
 
 /// The longest identifier, address or tag that is read.
 const NAME_BYTES_MAX: usize = 1_000;
@@ -27,6 +27,12 @@ pub(super) struct Answer {
     #[serde(default)]
     pub(super) cursor: Option<String>,
     notifications: Vec<Value>,
+}
+
+/// What `app.bsky.feed.searchPosts` answers.
+#[derive(Deserialize)]
+pub(super) struct Found {
+    posts: Vec<Value>,
 }
 
 /// One notification.
@@ -55,6 +61,20 @@ impl Answer {
     /// The notifications of the page, in its order.
     pub(super) fn items(&self, desk: &Account, now: Timestamp) -> Vec<Item> {
         self.notifications.iter().map(|notification| item(notification, desk, now)).collect()
+    }
+}
+
+impl Found {
+    /// The posts found, read as the notifications that they should have caused.
+    pub(super) fn items(&self, desk: &Account, now: Timestamp) -> Vec<Item> {
+        let notifications = self.posts.iter().map(|post| {
+            let mut notification = post.clone();
+            if let Some(fields) = notification.as_object_mut() {
+                fields.insert("reason".to_owned(), Value::from("mention"));
+            }
+            notification
+        });
+        notifications.map(|notification| item(&notification, desk, now)).collect()
     }
 }
 
@@ -119,7 +139,8 @@ fn content(notification: &Value, desk: &Account, indexed_at: Timestamp) -> Optio
     })))
 }
 
-fn author(author: &Value) -> Option<Account> {
+/// An author or a member of a conversation, as profiles are written.
+pub(super) fn author(author: &Value) -> Option<Account> {
     let did = text(author, "did").filter(|did| did.starts_with("did:"))?;
     let handle = text(author, "handle")?;
     let labels = author.get("labels").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -128,7 +128,7 @@ impl Sessions {
 
 async fn renew(http: &reqwest::Client, settings: &Settings, old: &Session) -> Result<Session, Failure> {
     let call = Call::Bodyless { method: "com.atproto.server.refreshSession" };
-    match xrpc::call::<Granted>(http, &old.server, Some(&old.refresh), &call).await {
+    match xrpc::call::<Granted>(http, &old.server, Some(&old.refresh), None, &call).await {
         Ok(granted) => adopt(granted, settings, Some(&old.server)),
         // Only this says that the log-in has ended. Anything else is tried again with the same token,
         // which is safe: the server gives the same successor for two hours.
@@ -146,7 +146,7 @@ async fn log_in(http: &reqwest::Client, settings: &Settings) -> Result<Session, 
         "password": settings.password.expose_secret(),
     });
     let call = Call::Procedure { method: "com.atproto.server.createSession", body: body.to_string() };
-    match xrpc::call::<Granted>(http, settings.service(), None, &call).await {
+    match xrpc::call::<Granted>(http, settings.service(), None, None, &call).await {
         Ok(granted) => adopt(granted, settings, None),
         Err(trouble) => Err(trouble.when_reading()),
     }

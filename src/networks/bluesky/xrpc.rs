@@ -14,6 +14,9 @@ use crate::desk::letter::Refusal;
 use crate::networks::Failure;
 use crate::networks::http::{self, Silence};
 
+/// The header that has a server pass a call on.
+const PROXY_HEADER: &str = "atproto-proxy";
+
 /// A call, without the server and the token it is made with.
 pub(super) enum Call<'a> {
     /// Reads something.
@@ -62,11 +65,12 @@ struct ErrorBody {
     message: Option<String>,
 }
 
-/// Makes a call, once.
+/// Makes a call, once. `via` names another service to which the server is to pass it on.
 pub(super) async fn call<T: DeserializeOwned>(
     http: &reqwest::Client,
     server: &str,
     token: Option<&SecretString>,
+    via: Option<&str>,
     call: &Call<'_>,
 ) -> Result<T, Trouble> {
     let mut request = match call {
@@ -77,6 +81,9 @@ pub(super) async fn call<T: DeserializeOwned>(
         }
         Call::Bodyless { method } => http.post(format!("{server}/xrpc/{method}")),
     };
+    if let Some(service) = via {
+        request = request.header(PROXY_HEADER, service);
+    }
     if let Some(token) = token {
         request = request.bearer_auth(token.expose_secret());
     }
@@ -93,6 +100,15 @@ pub(super) async fn call<T: DeserializeOwned>(
     let said = answer.json::<ErrorBody>();
     let (name, message) = said.map(|body| (body.error, body.message.unwrap_or_default())).unwrap_or_default();
     Err(Trouble::Refused(No { status: answer.status, name, message }))
+}
+
+impl Call<'_> {
+    /// The name of the method.
+    pub(super) fn method(&self) -> &str {
+        match self {
+            Call::Query { method, .. } | Call::Procedure { method, .. } | Call::Bodyless { method } => method,
+        }
+    }
 }
 
 impl From<Silence> for Trouble {
@@ -147,6 +163,26 @@ impl No {
     /// Whether a new access token would help. Expired tokens are a 400 here, not a 401.
     pub(super) fn is_about_the_token(&self) -> bool {
         matches!(self.name.as_str(), "ExpiredToken" | "InvalidToken")
+    }
+
+    /// Whether the app password does not reach this far. The chat service asks for a right of its own.
+    pub(super) fn lacks_the_right(&self) -> bool {
+        self.message.starts_with("Bad token method") || self.message.starts_with("Bad token scope")
+    }
+
+    /// Whether somebody cannot be written to in private, or does not want it.
+    pub(super) fn is_about_the_other_side(&self) -> bool {
+        matches!(
+            self.name.as_str(),
+            "AccountSuspended"
+                | "BlockedActor"
+                | "BlockedSubject"
+                | "MessagesDisabled"
+                | "NotFollowedBySender"
+                | "RecipientNotFound"
+                | "InvalidConvo"
+                | "ConvoLocked"
+        )
     }
 
     /// Whether there is another record under the key.

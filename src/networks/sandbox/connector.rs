@@ -190,7 +190,7 @@ impl Words<'_> {
     fn fit(&self) -> bool {
         use unicode_segmentation::UnicodeSegmentation;
         let text = self.text.reveal();
-        let limits = Network::Sandbox.limits();
+        let limits = Network::Sandbox.limits(self.visibility);
         text.len() <= limits.bytes_max && text.graphemes(true).count() <= limits.graphemes_max
     }
 }

@@ -1,0 +1,151 @@
+//! A desk at work on a real Bluesky network: the one that `stumper run` starts, with faster polling.
+//!
+//! **Invariant:** it ends with its test, as a kill ends it where the test did not stop it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
+#![allow(clippy::unwrap_used, reason = "it is a part of tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use stumper::config::rules_dir;
+use stumper::desk::Settings;
+use stumper::engine::{self, Engine, Running};
+use stumper::networks::sandbox::{self, Sandbox};
+use stumper::networks::{Connector, bluesky, http};
+use stumper::store::Store;
+use stumper::subjects::Subjects;
+use tokio::runtime::Runtime;
+
+use crate::bluesky_network::{BlueskyNetwork, Person, Posted, eventually};
+
+/// A desk at work on the network.
+pub struct Desk<'n> {
+    pub person: Person<'n>,
+    /// Where the desk finds its server: the network itself, or something in front of it.
+    service: String,
+    password: String,
+    pub folder: tempfile::TempDir,
+    pub sandbox: Option<Arc<Sandbox>>,
+    /// The service of direct messages; nobody, unless a test starts one.
+    pub chat: String,
+    life: Option<Life>,
+}
+
+/// One run of the desk, which can end at any moment.
+struct Life {
+    runtime: Runtime,
+    engine: Arc<Engine>,
+    running: Running,
+}
+
+impl<'n> Desk<'n> {
+    pub async fn open(net: &'n BlueskyNetwork) -> Desk<'n> {
+        Desk::open_at(net, net.service().to_owned()).await
+    }
+
+    pub async fn open_at(net: &'n BlueskyNetwork, service: String) -> Desk<'n> {
+        let mut desk = Desk::closed(net, true).await;
+        desk.service = service;
+        desk.start().await;
+        desk
+    }
+
+    /// A desk that is not started yet. Its app password has the right to direct messages, or not.
+    pub async fn closed(net: &'n BlueskyNetwork, direct_messages: bool) -> Desk<'n> {
+        let person = net.account("desk").await;
+        let password = person.app_password_with(direct_messages).await;
+        let folder = tempfile::tempdir().unwrap();
+        let service = net.service().to_owned();
+        let chat = "did:web:localhost%3A1#bsky_chat".to_owned();
+        Desk { person, service, password, folder, sandbox: None, chat, life: None }
+    }
+
+    /// The desk's connector by itself.
+    pub fn connector(&self) -> bluesky::Connector {
+        let password = SecretString::from(self.password.clone());
+        let session = self.folder.path().join("session");
+        let settings = bluesky::Settings::new(&self.service, &self.person.handle, password, session);
+        let settings = settings.with_poll(Duration::from_millis(200)).with_chat_service(&self.chat);
+        bluesky::Connector::new(settings, http::client().unwrap())
+    }
+
+    /// Starts the desk on what it remembers.
+    pub async fn start(&mut self) {
+        // The database of a life that ended abruptly is free as soon as its last task is gone.
+        let open = || async { Store::open_sled(&self.folder.path().join("store")).ok() };
+        let store = eventually("the database is free", open).await;
+        let rules = rules_dir::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
+        let (subjects, _) = Subjects::compile(&rules);
+        let engine = Arc::new(Engine::new(store, subjects, Settings::default()));
+        let connector = self.connector();
+        let mut connectors = vec![Arc::new(Connector::Bluesky(connector))];
+        if let Some(sandbox) = &self.sandbox {
+            connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
+        }
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let running = {
+            let _inside = runtime.enter();
+            engine::start(&engine, connectors, self.folder.path().to_owned())
+        };
+        self.life = Some(Life { runtime, engine, running });
+    }
+
+    /// Ends the desk as a kill does: whatever it was doing is not finished.
+    pub fn kill(&mut self) {
+        if let Some(life) = self.life.take() {
+            life.runtime.shutdown_background();
+        }
+    }
+
+    /// Ends the desk as people end it.
+    pub async fn stop(&mut self) {
+        if let Some(life) = self.life.take() {
+            life.running.stop().await;
+            life.engine.store().close().await.unwrap();
+            life.runtime.shutdown_background();
+        }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.life.as_ref().unwrap().engine
+    }
+
+    /// Somebody becomes one of the desk's librarians.
+    pub async fn joins(&self, person: &Person<'_>, subjects: &str) {
+        person.post(&format!("@{} join {subjects}", self.person), &[&self.person]).await;
+        person.hears("Welcome to the desk").await;
+    }
+
+    pub async fn asked(&self, person: &Person<'_>, question: &str) -> Posted {
+        person.post(&format!("@{} {question}", self.person), &[&self.person]).await
+    }
+
+    /// Promise 3: each letter is on the network once.
+    pub async fn said_everything_once(&self) {
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for text in self.person.texts().await {
+            *times.entry(text).or_default() += 1;
+        }
+        let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "promise 3: posted more than once: {twice:?}");
+    }
+
+    /// Waits until nothing is left to be sent.
+    pub async fn settles(&self) {
+        eventually("the outbox is empty", || async {
+            (self.engine().store().counts().unwrap().unsettled == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Desk<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
