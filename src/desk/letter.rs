@@ -133,6 +133,8 @@ pub enum Refusal {
     Outdated,
     /// The network cannot carry it as privately as it must be.
     NotPrivate,
+    /// An invitation that had to wait until its librarian was off duty or paused. Others are asked.
+    OffDuty,
 }
 
 impl Refusal {
@@ -144,6 +146,7 @@ impl Refusal {
             Refusal::ChainBroken => "chain broken",
             Refusal::Outdated => "outdated",
             Refusal::NotPrivate => "not private",
+            Refusal::OffDuty => "off duty",
         }
     }
 }

@@ -380,8 +380,8 @@ impl<'p> World<'p> {
         }
         let question = letter.about.as_ref().and_then(|code| self.books.question(code));
         let person = self.books.person(&letter.to.id);
-        if !outbox::is_wanted(&letter, question, person) {
-            self.decide(Input::Refused { letter: Box::new(letter), why: Refusal::Outdated });
+        if let Some(why) = outbox::unwanted(&letter, question, person, self.time()) {
+            self.decide(Input::Refused { letter: Box::new(letter), why });
             return;
         }
         let root = match self.root(&letter) {
