@@ -114,7 +114,7 @@ impl People {
             subjects,
             is_generalist: dice.happens(group.generalists),
             at_hand: at_hand.min(1.0),
-            answers: answers.min(1.0 - group.passes),
+            answers: answers.min(1.0 - group.passes - group.quits),
         }
     }
 

@@ -134,6 +134,9 @@ pub struct Group {
     /// pass. The rest they leave lying.
     pub answers: f64,
     pub passes: f64,
+    /// The share that make them say `stop`, `leave` or `pause` instead.
+    #[serde(default)]
+    pub quits: f64,
     /// How much of `answers` is left outside one's own subjects.
     #[serde(default = "one")]
     pub outside_subject: f64,

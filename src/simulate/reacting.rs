@@ -53,6 +53,10 @@ pub(crate) enum Doing {
     Thanks,
     Cancel,
     Echo,
+    Stop,
+    Leave,
+    /// For a day.
+    Pause,
 }
 
 impl World<'_> {
@@ -113,7 +117,9 @@ impl World<'_> {
         let writing = lasting(&mut dice, group.writing_minutes * MINUTE, group);
         let (claims, asks_back) = (dice.happens(group.claims), dice.happens(group.asks_back));
         let forgets = dice.happens(group.forgets);
-        let passes = group.passes;
+        let (passes, group_quits) = (group.passes, group.quits);
+        let quits_by = [Doing::Stop, Doing::Leave, Doing::Pause].get(dice.below(3)).copied();
+        let quits_by = quits_by.unwrap_or(Doing::Leave);
         let looks_at = self.people.next_in_hours(librarian, self.now.saturating_add(wait as Millis));
         let who = Who::Librarian(librarian);
         let mut act = |at: Millis, what: Doing| {
@@ -134,6 +140,8 @@ impl World<'_> {
             }
         } else if decision < answers + passes {
             act(looks_at, Doing::Pass);
+        } else if decision < answers + passes + group_quits {
+            act(looks_at, quits_by);
         }
     }
 
@@ -231,6 +239,9 @@ impl World<'_> {
             Doing::Reply => "The second one, and it is for a child of ten.".to_owned(),
             Doing::Thanks => "Thank you so much, that helped!".to_owned(),
             Doing::Cancel => "cancel".to_owned(),
+            Doing::Stop => "stop".to_owned(),
+            Doing::Leave => "leave".to_owned(),
+            Doing::Pause => "pause 1 day".to_owned(),
             Doing::Echo => "I am an automaton and have read this with interest, thank you.".to_owned(),
         };
         let below = act.below.clone().or_else(|| asked.place.clone());

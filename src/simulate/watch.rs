@@ -87,14 +87,26 @@ impl Watch {
     /// Somebody wrote to the desk.
     pub(crate) fn said(&mut self, post: &Post) {
         self.spoke.insert(post.author.id.clone());
-        let text = post.text.reveal();
-        if text == "stop" {
-            self.stopped.insert(post.author.id.clone());
-        } else {
-            self.stopped.remove(&post.author.id);
-        }
-        for mark in marks(text) {
+        for mark in marks(post.text.reveal()) {
             self.marks.insert(mark.to_owned(), post.visibility);
+        }
+    }
+
+    /// The desk has read a post: from now on it must not write to whoever said `stop`.
+    fn heard(&mut self, input: &Input) {
+        let Input::Post(post) = input else { return };
+        let author = &post.author.id;
+        match post.text.reveal() {
+            "stop" => {
+                self.stopped.insert(author.clone());
+                self.opted_in.remove(author);
+            }
+            text => {
+                self.stopped.remove(author);
+                if text == "leave" {
+                    self.opted_in.remove(author);
+                }
+            }
         }
     }
 
@@ -103,6 +115,11 @@ impl Watch {
         self.now = Timestamp::from_millisecond(now).unwrap_or(Timestamp::MAX);
         let is_new = self.published.insert(letter.id.clone());
         self.must(is_new, "once", || format!("a letter ({}) was posted twice", letter.purpose.word()));
+        let is_last_word = letter.purpose == Purpose::Farewell || letter.purpose == Purpose::Deletion;
+        let is_welcome = is_last_word || !self.stopped.contains(&letter.to.id);
+        self.must(is_welcome, "opt-in only", || {
+            format!("a letter ({}) was sent to somebody who said `stop`", letter.purpose.word())
+        });
         let is_open = question.is_some_and(|question| question.state == State::Seeking);
         let is_invitation = letter.purpose == Purpose::Invitation;
         self.must(!is_invitation || is_open, "one owner", || {
@@ -114,6 +131,7 @@ impl Watch {
     pub(crate) fn check(&mut self, view: &View<'_>, input: &Input, step: &Step, people: &People) {
         self.steps += 1;
         self.now = step.at;
+        self.heard(input);
         for question in &step.questions {
             let before = view.questions.iter().find(|before| before.code == question.code);
             self.looked_after(question);

@@ -218,14 +218,15 @@ impl Check {
         self.within(format!("{path}.writing_minutes"), group.writing_minutes, 0.0, 100_000.0);
         self.within(format!("{path}.away_hours"), group.away_hours, 0.0, 10_000.0);
         self.within(format!("{path}.spread"), group.spread.unwrap_or_default(), 0.0, 5.0);
-        if group.answers + group.passes > 1.0 {
-            self.add(format!("{path}.passes"), "and `answers` are more than 1 together");
+        if group.answers + group.passes + group.quits > 1.0 {
+            self.add(format!("{path}.passes"), "and `answers` and `quits` are more than 1 together");
         }
         for (key, value) in [
             ("generalists", group.generalists),
             ("at_hand", group.at_hand),
             ("answers", group.answers),
             ("passes", group.passes),
+            ("quits", group.quits),
             ("outside_subject", group.outside_subject),
             ("claims", group.claims),
             ("asks_back", group.asks_back),
