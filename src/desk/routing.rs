@@ -26,8 +26,9 @@ use crate::subjects::{Language, SubjectId, Subjects};
 /// ago is looked at first, so that all get their turn.
 const COMPARED_MAX: usize = 32;
 
-/// For so many librarians it is computed when they are on duty again, to tell the patron the earliest.
-const STARTS_MAX: usize = 500;
+/// For so many librarians it is computed when they may be asked again, to tell the patron the earliest. Where
+/// there are more, the desk looks again before long in any case.
+const STARTS_MAX: usize = 64;
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -171,34 +172,38 @@ fn ready_in<'a>(
 fn look_ahead(question: &Question, circles: &[(Rung, Why)], around: &Circumstances<'_>, found: &mut Found) {
     let (language, own) = (question.language.as_deref(), around.settings.language.as_str());
     let mut computed = 0;
+    // `false` once enough were looked at.
     let mut note = |person: &Person| {
-        let Some(librarian) = &person.librarian else { return };
+        let Some(librarian) = &person.librarian else { return true };
         if !may_ever(question, person, librarian, around) {
-            return;
+            return true;
         }
         found.anybody = true;
         computed += 1;
-        if computed <= STARTS_MAX
-            && let Availability::Later(at) = availability(question, person, librarian, around)
-        {
+        if let Availability::Later(at) = availability(question, person, librarian, around) {
             found.next_start = found.next_start.into_iter().chain(at).min();
         }
+        computed < STARTS_MAX
     };
     for (_, why) in circles {
         let subject = subject_of(why);
-        for has_come in [true, false] {
-            let listed = around.roster.in_turn(subject.as_ref(), language, own, around.now, has_come);
-            let unchanged =
-                listed.filter(|(_, listed)| !around.changed.contains_key(&listed.person.account.id));
-            unchanged.for_each(|(_, listed)| note(&listed.person));
-        }
         let is_in = |person: &&Person| {
             let librarian = person.librarian.as_ref();
             subject
                 .as_ref()
                 .is_none_or(|subject| librarian.is_some_and(|librarian| librarian.subjects.contains(subject)))
         };
-        around.changed.values().filter(is_in).for_each(&mut note);
+        if !around.changed.values().filter(is_in).all(&mut note) {
+            return;
+        }
+        for has_come in [true, false] {
+            let listed = around.roster.in_turn(subject.as_ref(), language, own, around.now, has_come);
+            let mut unchanged =
+                listed.filter(|(_, listed)| !around.changed.contains_key(&listed.person.account.id));
+            if !unchanged.all(|(_, listed)| note(&listed.person)) {
+                return;
+            }
+        }
     }
 }
 
