@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Mention, Purpose};
-use stumper::desk::question::{Entry, Fate, FoundSubject, Invitation, Reason, Rung, Why};
+use stumper::desk::question::{Entry, FoundSubject, Invitation, Reason, Rung, Why};
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store};
@@ -142,7 +142,13 @@ fn step(number: usize) -> Step {
         ]
         .into(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: vec![at],
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     };
     let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);
     let letter = Letter {

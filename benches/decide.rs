@@ -144,9 +144,11 @@ impl Desk {
             subjects: &self.subjects,
             roster: &self.roster,
             person: situation.person.clone(),
+            others: Vec::new(),
             questions: situation.questions.clone(),
             link: situation.link.clone(),
             free_code: Code::parse("K7Q4").unwrap(),
+            chance: 0,
         }
     }
 

@@ -22,6 +22,7 @@ mod explain;
 mod labelled;
 mod learn;
 mod librarians;
+mod login;
 mod measured;
 mod network;
 mod output;

@@ -23,6 +23,7 @@ mod duration;
 mod reader;
 pub mod rules_dir;
 pub mod secrets;
+pub mod x;
 
 use reader::{Faults, Sections};
 
@@ -71,6 +72,35 @@ const KEYS: &[(&str, &[&str])] = &[
         "network.bluesky",
         &["enabled", "service", "identifier", "poll", "password_env", "password_file", "chat_service"],
     ),
+    (
+        "network.x",
+        &[
+            "enabled",
+            "service",
+            "log_in",
+            "client_id",
+            "redirect",
+            "poll",
+            "poll_messages",
+            "field_names",
+            "ask_for_authors",
+            "secrets_env",
+            "secrets_file",
+        ],
+    ),
+    (
+        "network.budget",
+        &[
+            "monthly_dollars",
+            "price_read_post",
+            "price_read_message",
+            "price_read_user",
+            "price_post",
+            "price_post_with_address",
+            "price_message",
+            "price_other",
+        ],
+    ),
 ];
 
 /// Everything the desk needs to know to run.
@@ -88,6 +118,8 @@ pub struct Config {
     pub sandbox: bool,
     /// The account on Bluesky, where it is in use.
     pub bluesky: Option<Bluesky>,
+    /// The account on X, where it is in use.
+    pub x: Option<x::X>,
 }
 
 /// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
@@ -141,6 +173,7 @@ pub fn load(path: &Path) -> Loaded {
         rules: home.join(config.rules),
         data: home.join(config.data),
         bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
+        x: config.x.map(|x| x::X { secrets: x.secrets.below(home), ..x }),
         ..config
     });
     Loaded { config, faults, text }
@@ -234,14 +267,15 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
         enabled
     };
     let bluesky = read_bluesky(&sections, faults);
-    if !sandbox && bluesky.is_none() && faults.is_empty() {
+    let x = x::read(&sections, faults);
+    if !sandbox && bluesky.is_none() && x.is_none() && faults.is_empty() {
         faults.add(
             None,
             "no network is in use, so nobody could reach the desk",
             "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
         );
     }
-    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky })
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, x })
 }
 
 fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {

@@ -7,6 +7,8 @@
 //! **Invariant:** nothing in this module or below does I/O, reads a clock, draws randomness, waits,
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
+mod aftercare;
+mod blocking;
 pub mod commands;
 mod conversation;
 mod coordination;
@@ -16,8 +18,12 @@ pub mod escalation;
 mod held;
 pub mod ids;
 pub mod input;
+mod intake;
+mod ladder;
 pub mod letter;
 mod librarian;
+pub mod linking;
+pub mod manners;
 pub mod outbox;
 mod outcomes;
 mod patron;
@@ -33,6 +39,7 @@ pub mod settings;
 pub mod step;
 mod volunteering;
 mod waves;
+pub mod weight;
 pub mod wording;
 
 pub use ids::{Code, InputId, LetterId};

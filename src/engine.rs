@@ -6,6 +6,7 @@
 //! two steps that is not in the store, and no input, however odd, can stop the desk.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +16,9 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, error, warn};
 
 use crate::clock;
+use crate::desk::commands;
 use crate::desk::letter::Delivery;
+use crate::desk::question::Reason;
 use crate::desk::{
     self, Account, AccountId, Action, Code, Input, InputId, LetterId, Network, Outcome, PostId, Question,
     Settings, View,
@@ -40,6 +43,12 @@ const STALE_MAX: usize = 16;
 
 /// How many question codes in one text are looked up.
 const CODES_IN_TEXT_MAX: usize = 5;
+
+/// So many timers are looked through for stumpers that belong on the same list, …
+const DUE_MAX: usize = 1_000;
+
+/// … and so many stumpers are considered for it.
+const STUMPERS_MAX: usize = 50;
 
 /// How many words of a text are looked at for codes. No network's posts are as long.
 const WORDS_MAX: usize = 5_000;
@@ -229,9 +238,12 @@ impl Engine {
             subjects: &subjects,
             roster: &roster,
             person: about.person,
+            others: about.others,
             questions: about.questions,
             link: about.link,
             free_code: about.free_code,
+            // Each state has keys of its own, which nobody knows.
+            chance: RandomState::new().hash_one(id.as_str()),
         };
         // Nothing half-done can be left behind: the core only reads the view, and the step is dropped.
         Ok(guarded(kind(input), || desk::decide(&view, input, now)))
@@ -269,6 +281,7 @@ fn kind(input: &Input) -> &'static str {
 /// What the store knows that an input may be about.
 struct Known {
     person: Option<desk::Person>,
+    others: Vec<desk::Person>,
     questions: Vec<Question>,
     link: Option<desk::Link>,
     free_code: Code,
@@ -281,15 +294,50 @@ impl Known {
         let link = replied_to(input).map(|post| store.link(post)).transpose()?.flatten();
         let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
         codes.extend(link.iter().filter_map(|link| link.code.clone()));
+        let others = others(store, input, person.as_ref())?;
+        // One list holds all stumpers whose time has come.
+        if let Input::Timer { reason: Reason::Digest, at, .. } = input {
+            let due = store.due(*at, DUE_MAX)?.into_iter();
+            let listed = due.filter(|(_, reason, _)| *reason == Reason::Digest).take(STUMPERS_MAX);
+            codes.extend(listed.map(|(code, ..)| code));
+        }
         let mut questions = who.map(|who| store.questions_involving(who)).transpose()?.unwrap_or_default();
+        for other in &others {
+            for question in store.questions_involving(&other.account.id)? {
+                if !questions.iter().any(|known| known.code == question.code) {
+                    questions.push(question);
+                }
+            }
+        }
         for code in codes {
             if questions.iter().any(|question| question.code == code) {
                 continue;
             }
             questions.extend(store.question(&code)?);
         }
-        Ok(Known { person, questions, link, free_code: free_code(store, id)? })
+        Ok(Known { person, others, questions, link, free_code: free_code(store, id)? })
     }
+}
+
+/// The other accounts of whoever wrote a post, and whoever was given the one-time code in it, with theirs.
+fn others(
+    store: &Store,
+    input: &Input,
+    author: Option<&desk::Person>,
+) -> Result<Vec<desk::Person>, StoreError> {
+    let Input::Post(post) = input else { return Ok(Vec::new()) };
+    let mut wanted: BTreeSet<AccountId> =
+        author.into_iter().flat_map(|author| author.linked.clone()).collect();
+    if let Some(code) = commands::one_time_code(post.text.reveal()) {
+        for given in code.posts() {
+            let Some(link) = store.link(&given)? else { continue };
+            let owner = store.person(&link.with)?;
+            wanted.extend(owner.into_iter().flat_map(|owner| owner.linked));
+            wanted.insert(link.with);
+        }
+    }
+    wanted.remove(&post.author.id);
+    wanted.iter().filter_map(|account| store.person(account).transpose()).collect()
 }
 
 /// The account whose row and questions an input may change.

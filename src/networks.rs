@@ -9,7 +9,8 @@
 //! - never shows a post to more people than the letter says, and notifies nobody whom the letter
 //!   does not mention.
 //!
-//! **Invariant:** a connector decides nothing about questions, keeps nothing but its session, and
+//! **Invariant:** a connector decides nothing about questions, keeps nothing but its session and what
+//! it spent, and
 //! never writes a text, a handle or a token to a log or an error.
 
 use std::time::Duration;
@@ -21,13 +22,16 @@ use crate::desk::{Account, Letter, Network, Place, Post};
 
 pub mod bluesky;
 pub mod http;
+mod kept;
 pub mod sandbox;
+pub mod x;
 
 /// The desk's account on one network.
 #[derive(Debug)]
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
+    X(x::Connector),
 }
 
 impl Connector {
@@ -35,6 +39,7 @@ impl Connector {
         match self {
             Connector::Sandbox(_) => Network::Sandbox,
             Connector::Bluesky(_) => Network::Bluesky,
+            Connector::X(_) => Network::X,
         }
     }
 
@@ -43,6 +48,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
             Connector::Bluesky(bluesky) => bluesky.connect().await,
+            Connector::X(x) => x.connect().await,
         }
     }
 
@@ -51,6 +57,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
             Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
+            Connector::X(x) => x.fetch(cursor).await,
         }
     }
 
@@ -59,6 +66,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
             Connector::Bluesky(bluesky) => bluesky.wait().await,
+            Connector::X(x) => x.wait().await,
         }
     }
 
@@ -67,6 +75,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
+            Connector::X(x) => x.send(outgoing).await,
         }
     }
 
@@ -75,6 +84,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
+            Connector::X(x) => x.look(outgoing).await,
         }
     }
 
@@ -83,6 +93,7 @@ impl Connector {
         match self {
             Connector::Sandbox(sandbox) => sandbox.check().await,
             Connector::Bluesky(bluesky) => bluesky.check().await,
+            Connector::X(x) => x.check().await,
         }
     }
 }

@@ -20,7 +20,7 @@ use world::{World, account};
 const PEOPLE: [&str; 7] = ["ann", "bob", "clio", "otto", "vera", "gena", "loop.bot"];
 
 /// What people say. Long enough texts are unmistakable, so that a leak is seen.
-const WORDS: [&str; 47] = [
+const WORDS: [&str; 61] = [
     "When did the Ottoman Empire end?",
     "Which parish register names my ancestor Patrick?",
     "Is there a patent on Mozart's symphony?",
@@ -68,6 +68,20 @@ const WORDS: [&str; 47] = [
     "🏰🏰🏰",
     "Buy real followers of the Ottoman Empire, DM me now",
     "You are all useless idiots, every one of you",
+    "solved",
+    "not solved, I need the treaty of 1923 as well",
+    "block",
+    "unblock all",
+    "keep",
+    "why me?",
+    "away tomorrow",
+    "invitations 2 a day",
+    "digest on",
+    "by name yes",
+    "need by Friday",
+    "done read 2",
+    "my help",
+    "for @clio who was the last king of the medieval empire?",
 ];
 
 /// One thing that happens in the town.
@@ -99,7 +113,8 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let network = prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky)];
+    let network =
+        prop_oneof![3 => Just(Network::Sandbox), 1 => Just(Network::Bluesky), 2 => Just(Network::X)];
     let visibility = prop_oneof![
         2 => Just(Visibility::Public),
         2 => Just(Visibility::Direct),
@@ -111,7 +126,10 @@ fn happening() -> impl Strategy<Value = Happening> {
                 who,
                 on,
                 words,
-                visibility: if on == Network::Sandbox { visibility } else { Visibility::Public },
+                visibility: match (on, visibility) {
+                    (Network::Sandbox, _) | (Network::X, Visibility::Direct) => visibility,
+                    (Network::Bluesky | Network::X, _) => Visibility::Public,
+                },
                 calls,
                 reply_to,
             });
@@ -143,6 +161,8 @@ impl Town {
             town.says(&account(Network::Sandbox, who), words, Visibility::Direct, None);
         }
         town.says(&account(Network::Bluesky, "gena"), "@desk join law", Visibility::Public, None);
+        town.says(&account(Network::X, "otto"), "join history, law", Visibility::Direct, None);
+        town.says(&account(Network::X, "vera"), "@desk join general", Visibility::Public, None);
         town
     }
 

@@ -59,7 +59,7 @@ fn every_story_goes_as_it_is_told() {
 }
 
 /// What people can say besides questions, more of them, and answers: how each command begins.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "help",
     "stop",
     "forget me",
@@ -74,6 +74,9 @@ const COMMANDS: [&str; 21] = [
     "back",
     "leave",
     "my questions",
+    "link",
+    "unlink",
+    "sign as",
     "claim",
     "pass",
     "refer to @",
@@ -203,9 +206,9 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `{1}` is the code of the first question.
+/// `{1}` is the code of the first question, `{one-time code}` the one for linking accounts.
 fn with_codes(world: &World, line: &str) -> Result<String, String> {
-    let mut line = line.to_owned();
+    let mut line = line.replace("{one-time code}", world.one_time.as_deref().unwrap_or("none was given"));
     for turn in 1..10 {
         let mark = format!("{{{turn}}}");
         if line.contains(&mark) {

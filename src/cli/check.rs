@@ -65,9 +65,11 @@ pub(super) fn tell(fault: Fault, path: &Path) -> Problem {
 
 /// Why a network that is in use has no password, if so.
 fn password_fault(path: &Path, config: &Config) -> Option<Fault> {
-    let bluesky = config.bluesky.as_ref()?;
-    let missing = secrets::bluesky_password(&bluesky.password, |name| std::env::var(name).ok()).err()?;
-    Some(missing.fault(path))
+    let env = |name: &str| std::env::var(name).ok();
+    let bluesky = config.bluesky.as_ref();
+    let bluesky = bluesky.and_then(|bluesky| secrets::bluesky_password(&bluesky.password, env).err());
+    let x = config.x.as_ref().and_then(|x| secrets::x_secrets(&x.secrets, env).err());
+    bluesky.or(x).map(|missing| missing.fault(path))
 }
 
 /// The faults of `bot.toml` in words, with their places and without their lines.

@@ -236,6 +236,16 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
     let handle = handle.map(|handle| handle.trim().trim_start_matches('@'));
     let handle = match (network, name.starts_with("did:"), handle) {
         (Network::Sandbox, _, handle) => handle.unwrap_or(name),
+        (Network::X, _, Some(handle)) if is_number(name) && !handle.is_empty() => handle,
+        (Network::X, _, _) if is_number(name) => {
+            return Err(Problem::new("the handle is missing", "add `--handle nina`"));
+        }
+        (Network::X, _, _) => {
+            return Err(Problem::new(
+                "an account on X has to be named by its number, which stays when the handle changes",
+                "let them write `join` to the desk in a direct message, which needs no preparation",
+            ));
+        }
         (Network::Bluesky, true, Some(handle)) if !handle.is_empty() => handle,
         (Network::Bluesky, true, _) => {
             return Err(Problem::new("the handle is missing", "add `--handle nina.example`"));
@@ -251,4 +261,9 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
         }
     };
     Ok(Account { id: AccountId::new(network, name), handle: handle.to_owned(), bot: false })
+}
+
+/// Whether this can be the number of an account on X.
+fn is_number(name: &str) -> bool {
+    (1..=19).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
 }

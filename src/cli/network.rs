@@ -24,6 +24,11 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Allow the desk to act for its account on a network that wants a person for that: X.
+    Login {
+        #[arg(value_parser = network)]
+        name: Network,
+    },
 }
 
 fn network(name: &str) -> Result<Network, String> {
@@ -32,7 +37,10 @@ fn network(name: &str) -> Result<Network, String> {
 }
 
 pub(super) async fn run(path: &Path, command: Command) -> Result<Exit, Problem> {
-    let Command::Check { name, json } = command;
+    let (name, json) = match command {
+        Command::Check { name, json } => (name, json),
+        Command::Login { name } => return cli::login::log_in(path, name).await,
+    };
     let config = check::usable_config(path)?;
     let mut reports = Vec::new();
     for network in Network::ALL.into_iter().filter(|network| name.is_none_or(|name| name == *network)) {
@@ -78,6 +86,10 @@ async fn report(config: &Config, path: &Path, network: Network) -> Result<Option
         }
         Network::Sandbox => Ok(None),
         Network::Bluesky => match cli::run::bluesky(config, path)? {
+            Some(connector) => Ok(Some(connector.check().await)),
+            None => Ok(None),
+        },
+        Network::X => match cli::run::x(config, path)? {
             Some(connector) => Ok(Some(connector.check().await)),
             None => Ok(None),
         },

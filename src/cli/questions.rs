@@ -271,10 +271,11 @@ fn invitations(invitations: &[Invitation], now: Timestamp) -> String {
     }
     let line = |invitation: &Invitation| {
         format!(
-            "    {}:{}, {}; asked {} ago, {}\n",
+            "    {}:{}, {}{}; asked {} ago, {}\n",
             invitation.librarian.id.network,
             output::line(&invitation.librarian.handle),
             why(&invitation.why),
+            odds(invitation),
             output::age(now, invitation.sent_at),
             fate(invitation.fate),
         )
@@ -286,10 +287,25 @@ fn why(why: &Why) -> String {
     match why {
         Why::Subject { subject } => format!("who takes {subject}"),
         Why::Parent { subject } => format!("who takes the wider subject {subject}"),
+        Why::Neighbour { subject } => format!("who takes the near subject {subject}"),
         Why::Generalist => "who takes any question".to_owned(),
         Why::Language { language } => format!("who speaks {}", output::line(language)),
         Why::Referred => "to whom a colleague referred it".to_owned(),
         Why::Assigned => "to whom the coordinator gave it".to_owned(),
+        Why::ByName => "for whom the patron asked".to_owned(),
+        Why::Digest => "who took it from the list of stumpers".to_owned(),
+    }
+}
+
+/// Why this person and no more of them, where it was by the odds.
+fn odds(invitation: &Invitation) -> String {
+    match (invitation.chance, invitation.together) {
+        (0, _) | (_, 0) => String::new(),
+        (chance, together) => {
+            format!(
+                " (chance to claim in time {chance} %; {together} % with all who were asked, so no more were)"
+            )
+        }
     }
 }
 
@@ -298,6 +314,8 @@ fn fate(fate: Fate) -> &'static str {
         Fate::Waiting => "has not replied yet",
         Fate::Claimed => "took it",
         Fate::Passed => "passed",
+        Fate::Referred => "referred it",
+        Fate::NotSolved => "answered, and the patron said that it is not solved",
         Fate::Misdirected => "said that it is of another subject",
         Fate::Lapsed => "too late: time passed or somebody else took it",
         Fate::Undelivered => "could not be reached",
@@ -307,6 +325,7 @@ fn fate(fate: Fate) -> &'static str {
 fn next(reason: Reason) -> &'static str {
     match reason {
         Reason::AskNext => "the next librarians are asked",
+        Reason::Digest => "it is listed in the daily digest",
         Reason::GiveUp => "the patron is told that nobody was found",
         Reason::RemindOwner => "its librarian is reminded",
         Reason::ReleaseClaim => "it is given to others",

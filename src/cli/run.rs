@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -21,6 +22,7 @@ use crate::cli::output::{self, Problem};
 use crate::cli::render::Colour;
 use crate::cli::rulebook::{self, Rulebook};
 use crate::cli::{Exit, reach};
+use crate::config::x::LogIn;
 use crate::config::{Config, secrets};
 use crate::engine::control::{self, ControlFile};
 use crate::engine::reload::RulesFolder;
@@ -156,7 +158,7 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    Ok(sandbox.into_iter().chain(bluesky(config, path)?).map(Arc::new).collect())
+    Ok(sandbox.into_iter().chain(bluesky(config, path)?).chain(x(config, path)?).map(Arc::new).collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -174,6 +176,58 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
         settings = settings.with_chat_service(chat_service);
     }
     Ok(Some(Connector::Bluesky(networks::bluesky::Connector::new(settings, http))))
+}
+
+/// The connector to X, where it is enabled.
+pub(super) fn x(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(settings) = x_settings(config, path)? else { return Ok(None) };
+    reach::make_folder(&config.data)?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    Ok(Some(Connector::X(networks::x::Connector::new(settings, http))))
+}
+
+/// What the connector to X must know, with its secrets.
+pub(super) fn x_settings(config: &Config, path: &Path) -> Result<Option<networks::x::Settings>, Problem> {
+    let Some(x) = &config.x else { return Ok(None) };
+    let secrets = secrets::x_secrets(&x.secrets, |name| std::env::var(name).ok());
+    let secrets = secrets.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let parts: Vec<&str> = secrets.expose_secret().split_whitespace().collect();
+    let log_in = match (&x.log_in, parts.as_slice()) {
+        (LogIn::Keys, [consumer_key, consumer_secret, token, token_secret]) => {
+            networks::x::LogIn::Keys(networks::x::Keys {
+                consumer_key: (*consumer_key).into(),
+                consumer_secret: (*consumer_secret).into(),
+                token: (*token).into(),
+                token_secret: (*token_secret).into(),
+            })
+        }
+        (LogIn::App { client_id, .. }, [client_secret]) => networks::x::LogIn::App(networks::x::App {
+            client_id: client_id.clone(),
+            client_secret: (*client_secret).into(),
+        }),
+        (LogIn::Keys, _) => {
+            return Err(Problem::new(
+                "the secrets for X are not the four keys",
+                "they are consumer key, consumer secret, access token and access token secret, in this order, \
+                 with spaces or line ends between them",
+            ));
+        }
+        (LogIn::App { .. }, _) => {
+            return Err(Problem::new(
+                "the secrets for X are more than one",
+                "with `log_in = \"app\"` it is the client secret alone",
+            ));
+        }
+    };
+    Ok(Some(networks::x::Settings {
+        service: x.service.clone(),
+        poll: x.poll,
+        poll_messages: x.poll_messages,
+        field_names: x.field_names,
+        ask_for_authors: x.ask_for_authors,
+        prices: x.prices,
+        ..networks::x::Settings::new(log_in, &config.data)
+    }))
 }
 
 /// Ctrl-C, and what service managers send.

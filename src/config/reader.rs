@@ -197,6 +197,34 @@ impl Section<'_> {
         })
     }
 
+    /// An amount of dollars, in millionths, up to `most`.
+    pub(super) fn dollars(&mut self, key: &'static str, most: u64, default: u64, faults: &mut Faults) -> u64 {
+        let Some((_, value)) = self.entries.remove(key) else { return default };
+        let written = match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(_)
+            | DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => "",
+        };
+        match millionths(written) {
+            Some(amount) if amount <= most => amount,
+            Some(_) => {
+                let hint = format!("write at most {}", most / 1_000_000);
+                faults.add(Some(value.span()), "this amount is too large", &hint);
+                default
+            }
+            None => {
+                let hint = format!("write dollars without quotes, such as `{key} = 10` or `{key} = 0.015`");
+                faults.add(Some(value.span()), "an amount of dollars belongs here", &hint);
+                default
+            }
+        }
+    }
+
     /// A length of time within `range`.
     pub(super) fn duration(
         &mut self,
@@ -246,6 +274,18 @@ impl Section<'_> {
             faults.add(Some(key.span()), &format!("there is no such key in `[{}]`", self.name), &hint);
         }
     }
+}
+
+/// A decimal number, with six digits after the point at most, in millionths. Read by its digits, so that
+/// no amount is off by what binary fractions cannot hold.
+fn millionths(written: &str) -> Option<u64> {
+    let (whole, part) = written.split_once('.').unwrap_or((written, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > 6 {
+        return None;
+    }
+    let part: u64 = format!("{part:0<6}").parse().ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(part)
 }
 
 fn is_secret(key: &str) -> bool {

@@ -14,6 +14,9 @@ use crate::fault::Fault;
 /// The name of the systemd credential with the password for Bluesky.
 const BLUESKY_CREDENTIAL: &str = "bluesky_password";
 
+/// The name of the systemd credential with the secrets for X.
+const X_CREDENTIAL: &str = "x_secrets";
+
 /// The longest password file that is read.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
@@ -60,6 +63,34 @@ pub fn bluesky_password(
             hint:
                 "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
                     .to_owned(),
+        }),
+    }
+}
+
+/// The secrets for X, in one text: from the environment variable that `secrets_env` names, else the file
+/// that `secrets_file` names, else the systemd credential `x_secrets`.
+pub fn x_secrets(secrets: &Password, env: impl Fn(&str) -> Option<String>) -> Result<SecretString, Missing> {
+    let hint = "it must hold the secrets that `log_in` needs, with spaces or line ends between them";
+    if let Some((name, span)) = &secrets.env {
+        let span = Some(span);
+        return match env(name) {
+            Some(secret) => wrap(&secret, span, hint),
+            None => Err(Missing {
+                what: "this environment variable is not set",
+                span: span.cloned(),
+                hint: "set it for the user that runs Stumper".to_owned(),
+            }),
+        };
+    }
+    if let Some((path, span)) = &secrets.file {
+        return read(path, Some(span));
+    }
+    match env("CREDENTIALS_DIRECTORY") {
+        Some(folder) => read(&PathBuf::from(folder).join(X_CREDENTIAL), secrets.section.as_ref()),
+        None => Err(Missing {
+            what: "X is enabled but nothing says where its secrets are",
+            span: secrets.section.clone(),
+            hint: "add `secrets_env = \"STUMPER_X_SECRETS\"` and set that variable".to_owned(),
         }),
     }
 }

@@ -7,15 +7,22 @@
 //! **Invariant:** reading never fails and never guesses: what is not surely a command is plain text,
 //! and what is surely a mistaken command says what was not understood.
 
+mod about_me;
+pub mod days;
 pub mod hours;
 pub mod redirect;
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
+use crate::desk::commands::days::Day;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
-use crate::desk::person::Hours;
+use crate::desk::linking::OneTimeCode;
+use crate::desk::person::{Hours, Level};
+use crate::desk::record::Allowance;
 use crate::subjects::{Language, SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
@@ -27,6 +34,9 @@ pub const LIMIT_MAX: u32 = 50;
 
 /// The longest pause, in days; `pause` without a time has no end.
 const PAUSE_DAYS_MAX: i64 = 366;
+
+/// The longest signature, in characters.
+const SIGNATURE_MAX: usize = 80;
 
 /// A longer word is no mistyped command.
 const WORD_LETTERS_MAX: usize = 15;
@@ -67,6 +77,36 @@ pub enum Said {
     Back,
     Leave,
     MyQuestions,
+    /// Give me a one-time code for another account of mine.
+    Link,
+    /// This account belongs to the one that was given the code.
+    LinkWith(OneTimeCode),
+    Unlink,
+    /// How my answers are to be signed; `None`: as a librarian without a name.
+    Sign(Option<String>),
+    /// What their help did.
+    MyHelp,
+    /// Not on these days, the last included.
+    Away(Day, Day),
+    /// Only on these days of the week; Monday is 1.
+    OnlyOn(BTreeSet<i8>),
+    Invitations(Allowance),
+    /// Never bring them together with this handle; without one, with the other side of this question.
+    Block(Option<String>),
+    /// `None`: with everybody they had blocked.
+    Unblock(Option<String>),
+    Level(Option<Level>),
+    /// Whether patrons may ask for them by name.
+    ByName(bool),
+    /// Whether they want the daily list of open stumpers.
+    Digest(bool),
+    WhyMe,
+    Solved,
+    /// The answer did not help; perhaps with what is missing.
+    NotSolved(String),
+    NeedBy(Day),
+    /// Closed, with its level on the READ scale of 1 to 6.
+    DoneRead(u8),
     Claim,
     Pass,
     ReferToPerson(String),
@@ -99,9 +139,14 @@ pub enum Mistake {
     Languages,
     Limit,
     Pause,
+    Away,
+    Invitations,
+    Read,
     AskWhat,
     AlsoWhat,
     ReferWhom,
+    /// `link` with something that is no one-time code.
+    LinkWhat,
     /// A word that is like a command's.
     Word {
         closest: Option<&'static str>,
@@ -141,8 +186,15 @@ const PHRASES: &[(&str, Said)] = &[
     ("i am back", Said::Back),
     ("resume", Said::Back),
     ("leave", Said::Leave),
+    ("link", Said::Link),
+    ("unlink", Said::Unlink),
     ("my questions", Said::MyQuestions),
     ("questions", Said::MyQuestions),
+    ("my help", Said::MyHelp),
+    ("why me", Said::WhyMe),
+    ("solved", Said::Solved),
+    ("its solved", Said::Solved),
+    ("keep", Said::Claim),
     ("claim", Said::Claim),
     ("claimed", Said::Claim),
     ("mine", Said::Claim),
@@ -277,12 +329,15 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         }),
         "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
         "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
+        "link" => link(rest, words.len()),
+        "sign" => sign(rest, could_be_sentence),
         "ask" if speaker == Speaker::Invited => Some(ask(rest)),
         // Without a reply the words could be a question of their own, so the sign must be there.
         "ask" if speaker == Speaker::Asked && text_has_colon_after(text, "ask") => Some(ask(rest)),
         "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
         "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
+        first if !asks(text) => about_me::read(first, rest, words, speaker),
         _ => None,
     }
 }
@@ -371,6 +426,32 @@ fn languages(rest: &str) -> Option<Said> {
 fn limit(rest: &str) -> Option<Said> {
     let number = rest.trim_end_matches(['.', '!']).parse().ok()?;
     Some(if (1..=LIMIT_MAX).contains(&number) { Said::Limit(number) } else { Said::Mistaken(Mistake::Limit) })
+}
+
+/// `sign as Ann Reader, Springfield Library`, `sign as a librarian`.
+fn sign(rest: &str, could_be_sentence: bool) -> Option<Said> {
+    let name = rest.get(..3).filter(|word| word.eq_ignore_ascii_case("as ")).and_then(|_| rest.get(3..))?;
+    let name = name.trim().trim_end_matches('.');
+    let fits = !name.is_empty() && name.chars().count() <= SIGNATURE_MAX && !name.contains('\n');
+    if !fits || could_be_sentence && asks(rest) {
+        return None;
+    }
+    let nameless = ["a librarian", "librarian", "nobody", "anonymous"];
+    let is_nameless = nameless.iter().any(|word| name.eq_ignore_ascii_case(word));
+    Some(Said::Sign((!is_nameless).then(|| name.to_owned())))
+}
+
+/// A one-time code, or what looks like an attempt at one.
+fn link(rest: &str, words: usize) -> Option<Said> {
+    let said = OneTimeCode::parse(rest).map(Said::LinkWith);
+    let is_attempt = words == 2 && rest.contains(|sign: char| sign.is_ascii_digit());
+    said.or_else(|| is_attempt.then_some(Said::Mistaken(Mistake::LinkWhat)))
+}
+
+/// The one-time code in a text, if that is all there is beside the word `link`.
+pub fn one_time_code(text: &str) -> Option<OneTimeCode> {
+    let (first, rest) = split_first_word(text.trim());
+    (first == "link").then(|| OneTimeCode::parse(rest)).flatten()
 }
 
 /// `3 days`, `for 2 weeks`, `12 hours`.

@@ -11,10 +11,12 @@ use crate::desk::commands::{self, Mistake, Said, Speaker};
 use crate::desk::draft::{Draft, Room};
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
-use crate::desk::post::{Post, Visibility};
-use crate::desk::question::{DeskPost, Question};
+use crate::desk::post::{AccountId, Post, Visibility};
+use crate::desk::question::{DeskPost, Question, State};
 use crate::desk::step::Outcome;
-use crate::desk::{held, librarian, patron, privacy, volunteering, wording};
+use crate::desk::{
+    aftercare, blocking, held, ladder, librarian, linking, patron, privacy, volunteering, wording,
+};
 use crate::subjects::{Kind, SubjectId};
 
 /// A post, with what is known about its place in the conversation.
@@ -23,6 +25,8 @@ pub(crate) struct Spoken<'a> {
     pub(crate) post: &'a Post,
     /// The question it is about, if it replies to one or names one of the author's.
     pub(crate) about: Option<Code>,
+    /// The code in its text, of whatever question.
+    pub(crate) named: Option<Code>,
     pub(crate) speaker: Speaker,
 }
 
@@ -31,9 +35,11 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     if let Some(ignored) = not_for_us(draft, post) {
         return ignored;
     }
-    let post = &*as_meant(draft, post);
-    let spoken = spoken(draft, post);
+    let about = about(draft, post);
+    let post = &*as_meant(draft, post, about.as_ref());
+    let mut spoken = spoken(draft, post, about);
     let reading = commands::read(post.text.reveal(), spoken.speaker, draft.view.subjects);
+    spoken.named = reading.code;
     let is_stopped = draft.person(&post.author.id).is_some_and(|person| person.stopped);
     if is_stopped && reading.said == Said::Stop {
         return Outcome::Commanded;
@@ -41,10 +47,20 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     // Whoever writes to the desk again may be written to again. Even `stop` passes here: its last
     // word is said before the door is closed.
     let now = draft.now;
-    let person = draft.person_mut(&post.author);
-    person.account = post.author.clone();
-    person.stopped = false;
-    person.librarian.iter_mut().for_each(|librarian| librarian.seen_at = Some(now));
+    draft.person_mut(&post.author).account = post.author.clone();
+    for account in linking::accounts_of(draft, &post.author.id) {
+        if draft.person(&account.id).is_some_and(|person| person.stopped) {
+            draft.person_mut(&account).stopped = false;
+        }
+    }
+    linking::follow(draft, &post.author);
+    if let Some(code) = &spoken.about {
+        linking::take_over(draft, code, &post.author);
+    }
+    draft.person_mut(&post.author).librarian.iter_mut().for_each(|librarian| librarian.seen_at = Some(now));
+    if draft.heard_as(post) == Visibility::Direct && post.author.id.network.has_flat_messages() {
+        draft.person_mut(&post.author).wrote_directly = true;
+    }
     if reading.said == Said::Stop {
         return privacy::stop(draft, &spoken);
     }
@@ -103,8 +119,19 @@ fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
 
 /// The post with the audience its author meant. Where a network's copies of what is public are unlisted,
 /// out of courtesy to its timelines, a reply below such a copy is unlisted because the desk's post was:
-/// it is meant for everybody, as the question is.
-fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
+/// it is meant for everybody, as the question is. So is what a librarian says to a public question in a
+/// direct message, where they were asked in one.
+fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post, about: Option<&Code>) -> Cow<'p, Post> {
+    let meant_for_all = || Cow::Owned(Post { visibility: Visibility::Public, ..post.clone() });
+    if is_message(post) {
+        let was_asked = about.and_then(|code| draft.question(code)).is_some_and(|question| {
+            let author = &post.author.id;
+            question.visibility == Visibility::Public
+                && question.patron.id != *author
+                && question.invitation(author).is_some_and(|invitation| invitation.privately)
+        });
+        return if was_asked { meant_for_all() } else { Cow::Borrowed(post) };
+    }
     let courtesy = post.author.id.network.copy_visibility(Visibility::Public);
     let question = draft.view.link.as_ref().and_then(|link| link.code.as_ref());
     let question = question.and_then(|code| draft.question(code));
@@ -113,25 +140,63 @@ fn as_meant<'p>(draft: &Draft<'_>, post: &'p Post) -> Cow<'p, Post> {
         question.visibility == Visibility::Public && question.posts.iter().any(below)
     });
     if post.visibility < Visibility::Public && courtesy == Some(post.visibility) && is_below_public_copy {
-        return Cow::Owned(Post { visibility: Visibility::Public, ..post.clone() });
+        return meant_for_all();
     }
     Cow::Borrowed(post)
 }
 
-/// Finds the question that a post is about: the one named by its code, else the one it replies to.
-fn spoken<'a>(draft: &Draft<'_>, post: &'a Post) -> Spoken<'a> {
+/// Whether this is a direct message of a network where messages are no replies to one another.
+fn is_message(post: &Post) -> bool {
+    post.visibility == Visibility::Direct && post.author.id.network.has_flat_messages()
+}
+
+/// The question that a post is about: the one named by its code, else the one it replies to. What a
+/// librarian says in a message is about what the desk wrote last, unless they have several questions and
+/// might mean another: an answer must not reach the wrong patron.
+fn about(draft: &Draft<'_>, post: &Post) -> Option<Code> {
     let author = &post.author.id;
-    let is_theirs = |code: &Code| draft.question(code).is_some_and(|question| question.involves(author));
+    let accounts = linking::accounts_of(draft, author);
+    let involves = |question: &Question| {
+        question.involves(author) || accounts.iter().any(|account| question.involves(&account.id))
+    };
+    let is_theirs = |code: &Code| draft.question(code).is_some_and(involves);
     let named = commands::codes_in(post.text.reveal()).find(is_theirs);
     let linked = draft.view.link.as_ref().and_then(|link| link.code.clone()).filter(is_theirs);
-    let about = named.or(linked);
+    if named.is_some() || !is_message(post) {
+        return named.or(linked);
+    }
+    let live: Vec<&Question> =
+        draft.questions().filter(|question| librarian::is_live(question, author)).collect();
+    // Without words of its own about which question it is, a message is taken for an answer only where
+    // the desk's last message was about the question and nothing else can be meant.
+    let is_unanswered = |question: &Question| !matches!(question.state, State::Answered { .. });
+    match linked {
+        None => None,
+        Some(linked) if live.is_empty() => Some(linked),
+        Some(linked) => {
+            let is_open = live.iter().any(|question| question.code == linked);
+            let others = live.iter().any(|question| question.code != linked && is_unanswered(question));
+            (is_open && !others).then_some(linked)
+        }
+    }
+}
+
+/// Whether a question was asked by this person, from whichever account.
+fn is_patron(draft: &Draft<'_>, question: &Question, author: &AccountId) -> bool {
+    let accounts = linking::accounts_of(draft, author);
+    question.patron.id == *author || accounts.iter().any(|account| account.id == question.patron.id)
+}
+
+/// Who is speaking, and about what.
+fn spoken<'a>(draft: &Draft<'_>, post: &'a Post, about: Option<Code>) -> Spoken<'a> {
+    let author = &post.author.id;
     let speaker = match about.as_ref().and_then(|code| draft.question(code)) {
         None if draft.questions().any(|question| librarian::is_live(question, author)) => Speaker::Asked,
         None => Speaker::Anyone,
-        Some(question) if question.patron.id == *author => Speaker::Patron,
+        Some(question) if is_patron(draft, question, author) => Speaker::Patron,
         Some(_) => Speaker::Invited,
     };
-    Spoken { post, about, speaker }
+    Spoken { post, about, named: None, speaker }
 }
 
 /// A private post where the desk cannot write privately: a kind word without a word of the content.
@@ -145,18 +210,17 @@ fn decline(draft: &mut Draft<'_>, post: &Post) -> Outcome {
 
 fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
     match said {
-        Said::Help => {
-            let is_librarian =
-                draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
-            draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
-            Outcome::Helped
-        }
+        Said::Help => help(draft, spoken),
         Said::NoLearning => patron::no_learning(draft, spoken),
         Said::Status => patron::status(draft, spoken),
         Said::Cancel => patron::cancel(draft, spoken),
         Said::Thanks => patron::thanks(draft, spoken),
         Said::MyQuestions => patron::my_questions(draft, spoken),
         Said::Done if spoken.speaker == Speaker::Patron => patron::done(draft, spoken),
+        Said::Link => linking::begin(draft, spoken),
+        Said::LinkWith(code) => linking::complete(draft, spoken, &code),
+        Said::Unlink => linking::unlink(draft, spoken),
+        Said::Sign(name) => volunteering::sign(draft, spoken, name),
         Said::Join(subjects) => volunteering::join(draft, spoken, subjects),
         Said::Leave => volunteering::leave(draft, spoken),
         Said::Hours(hours) => volunteering::hours(draft, spoken, hours),
@@ -164,6 +228,31 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::Limit(limit) => volunteering::limit(draft, spoken, limit),
         Said::Pause(length) => volunteering::pause(draft, spoken, length),
         Said::Back => volunteering::back(draft, spoken),
+        Said::MyHelp => volunteering::my_help(draft, spoken),
+        Said::Away(from, until) => volunteering::away(draft, spoken, from, until),
+        Said::OnlyOn(days) => volunteering::only_on(draft, spoken, &days),
+        Said::Invitations(allowance) => volunteering::invitations(draft, spoken, allowance),
+        Said::Level(level) => volunteering::level(draft, spoken, level),
+        Said::ByName(may) => volunteering::by_name(draft, spoken, may),
+        Said::Digest(wanted) => volunteering::digest(draft, spoken, wanted),
+        Said::Block(handle) => blocking::block(draft, spoken, handle.as_deref()),
+        Said::Unblock(handle) => blocking::unblock(draft, spoken, handle.as_deref()),
+        // From a librarian these words are the answer.
+        Said::Solved if spoken.speaker == Speaker::Invited => words(draft, spoken),
+        Said::Solved => aftercare::solved(draft, spoken),
+        Said::NotSolved(detail) => aftercare::not_solved(draft, spoken, &detail),
+        Said::NeedBy(day) => aftercare::need_by(draft, spoken, day),
+        Said::DoneRead(level) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            aftercare::done_read(draft, spoken, code, level)
+        }),
+        Said::WhyMe => librarian::with_question(draft, spoken, librarian::why_me),
+        Said::Claim | Said::Nothing if is_stumper_named(draft, spoken) => {
+            let named = spoken.named.clone().unwrap_or_else(|| draft.view.free_code.clone());
+            ladder::take(draft, spoken, &named)
+        }
+        Said::Nothing if spoken.named.is_some() && spoken.speaker == Speaker::Invited => {
+            librarian::with_question(draft, spoken, librarian::claim)
+        }
         Said::Claim => librarian::with_question(draft, spoken, librarian::claim),
         Said::Pass => librarian::with_question(draft, spoken, librarian::pass),
         Said::Done => librarian::with_question(draft, spoken, librarian::done),
@@ -193,6 +282,14 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
     }
 }
 
+/// Whether a librarian names a question of the daily list, which nobody asked them yet.
+fn is_stumper_named(draft: &Draft<'_>, spoken: &Spoken<'_>) -> bool {
+    let author = &spoken.post.author.id;
+    let is_librarian = draft.person(author).is_some_and(|person| person.librarian.is_some());
+    let question = spoken.named.as_ref().and_then(|code| draft.question(code));
+    is_librarian && question.is_some_and(|question| !question.involves(author))
+}
+
 /// Plain words: an answer, more of a question, or a new question.
 fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let question = spoken.about.as_ref().and_then(|code| draft.question(code));
@@ -210,6 +307,8 @@ fn words(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             let code = question.code.clone();
             patron::more(draft, spoken, &code)
         }
+        // It may be the answer to either of several questions.
+        (Speaker::Asked, None) if is_message(spoken.post) => librarian::which_one(draft, spoken),
         (speaker, _) => {
             if let Some(outcome) = no_question(draft, spoken) {
                 return outcome;
@@ -284,7 +383,16 @@ fn help_once(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     if !draft.may_help(&spoken.post.author) {
         return Outcome::Helped;
     }
-    let is_librarian = draft.person(&spoken.post.author.id).is_some_and(|person| person.librarian.is_some());
-    draft.reply(spoken.post, Purpose::Reply, wording::help(draft.view.settings, is_librarian));
+    help(draft, spoken)
+}
+
+fn help(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let post = spoken.post;
+    let is_librarian = draft.person(&post.author.id).is_some_and(|person| person.librarian.is_some());
+    let body = match post.author.id.network.weight_max(draft.heard_as(post)) {
+        Some(_) => wording::help_in_one_post(),
+        None => wording::help(draft.view.settings, is_librarian),
+    };
+    draft.reply(post, Purpose::Reply, body);
     Outcome::Helped
 }

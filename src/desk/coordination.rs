@@ -75,7 +75,7 @@ fn close(draft: &mut Draft<'_>, code: &Code) -> Outcome {
         return Outcome::Outdated;
     }
     if !is_answered {
-        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::closed_by_coordinator(code));
+        let _ = draft.tell_patron(code, Purpose::Ending, None, wording::closed_by_coordinator(code));
         tell_owner(draft, code, &question);
     }
     escalation::end(draft, code);

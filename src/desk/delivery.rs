@@ -6,7 +6,7 @@
 use crate::desk::draft::{Draft, Words};
 use crate::desk::letter::{Content, Delivery, Letter, Purpose, Refusal};
 use crate::desk::post::{Place, Visibility};
-use crate::desk::question::{DeskPost, Fate};
+use crate::desk::question::{DeskPost, Fate, Question};
 use crate::desk::step::Outcome;
 use crate::desk::{escalation, wording};
 
@@ -24,7 +24,12 @@ pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place
         }
         return Outcome::Delivered;
     };
-    let Some(question) = draft.question_mut(code).filter(|question| question.involves(&letter.to.id)) else {
+    // Meanwhile the question may have moved to another account of the same person.
+    let linked = draft.person(&letter.to.id).map(|person| person.linked.clone()).unwrap_or_default();
+    let involves = |question: &&mut Question| {
+        question.involves(&letter.to.id) || linked.iter().any(|other| question.involves(other))
+    };
+    let Some(question) = draft.question_mut(code).filter(involves) else {
         // Its question or its addressee was erased while it was on its way, so it must go as well.
         draft.delete_post(&post, &letter.to);
         return Outcome::Delivered;
@@ -67,6 +72,8 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
+    // From now on, what may be asked in public is asked in public again.
+    draft.person_mut(&letter.to).wrote_directly = false;
     if !draft.may_help(&letter.to) {
         return;
     }

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desk::ids::{Code, LetterId};
 use crate::desk::input::Input;
 use crate::desk::letter::{Content, Letter, Purpose, ReplyTo};
+use crate::desk::manners::{Occasion, Way};
 use crate::desk::outbox;
 use crate::desk::person::Person;
 use crate::desk::post::{Account, AccountId, Place, Post, PostId, Visibility};
@@ -33,6 +34,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) now: Timestamp,
     /// Who wrote the post that is decided about; `None` for any other input.
     author: Option<AccountId>,
+    /// How visible that post is.
+    heard_as: Option<Visibility>,
     step: Step,
     people: BTreeMap<AccountId, Person>,
     questions: BTreeMap<Code, Question>,
@@ -62,21 +65,23 @@ pub(crate) enum Written {
     NotPrivately,
     /// They said `stop`. Nothing was written.
     Unwanted,
+    /// Their network's rules do not let the desk say this there. Nothing was written.
+    AgainstTheRules,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
-        let author = match input {
-            Input::Post(post) => Some(post.author.id.clone()),
+        let (author, heard_as) = match input {
+            Input::Post(post) => (Some(post.author.id.clone()), Some(post.visibility)),
             Input::Timer { .. }
             | Input::Delivered { .. }
             | Input::Refused { .. }
-            | Input::Coordinator { .. } => None,
+            | Input::Coordinator { .. } => (None, None),
         };
         let questions =
             view.questions.iter().map(|question| (question.code.clone(), question.clone())).collect();
         let step = Step::nothing(input.id(), now, Outcome::Outdated);
-        Draft { view, now, author, step, people: BTreeMap::new(), questions }
+        Draft { view, now, author, heard_as, step, people: BTreeMap::new(), questions }
     }
 
     /// The step: what differs from the view, and what was added.
@@ -135,6 +140,11 @@ impl<'a> Draft<'a> {
         if let Some(question) = self.questions.get_mut(code) {
             question.timers.clear();
         }
+    }
+
+    /// How visible a post is that is decided about, whatever audience it is meant for.
+    pub(crate) fn heard_as(&self, post: &Post) -> Visibility {
+        self.heard_as.map_or(post.visibility, |heard_as| heard_as.min(post.visibility))
     }
 
     /// Somebody as they stand in this step: the author of the input, or a librarian.
@@ -204,11 +214,14 @@ impl<'a> Draft<'a> {
     /// Replies to a post by which somebody spoke of a question, so that what they reply to that is about
     /// the question as well.
     pub(crate) fn reply_about(&mut self, post: &Post, about: Option<&Code>, purpose: Purpose, body: String) {
+        // A message is answered by a message, even where what it says is meant for everybody.
+        let is_flat = post.author.id.network.has_flat_messages();
+        let original = if is_flat { self.heard_as(post) } else { post.visibility };
         let words = Words {
             purpose,
             to: &post.author,
             about,
-            original: post.visibility,
+            original,
             place: Some(&post.place),
             words_of: None,
             body,
@@ -270,13 +283,17 @@ impl<'a> Draft<'a> {
         if is_stopped && words.purpose != Purpose::Farewell {
             return Written::Unwanted;
         }
-        let Some(visibility) = network.copy_visibility(words.original) else { return Written::NotPrivately };
         let place = words.place.filter(|place| place.network == network).cloned();
+        let visibility = match network.allows(&self.occasion(&words, place.as_ref())) {
+            Way::As(visibility) => visibility,
+            Way::NotPrivately => return Written::NotPrivately,
+            Way::AgainstTheRules => return Written::AgainstTheRules,
+        };
+        self.note_reply(words.about, place.as_ref());
         let mut reply_to = place.map(ReplyTo::Post);
         let language = Some(self.view.settings.language.clone());
         let mut first = None;
-        let named = network.reaches_by_mention(visibility).then_some(words.to);
-        for part in outbox::parts(named, &words.body, network.limits(visibility)) {
+        for part in outbox::posts(words.to, &words.body, visibility) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
                 id: id.clone(),
@@ -298,6 +315,49 @@ impl<'a> Draft<'a> {
         }
         self.count_letter(words.to, words.about);
         first.map_or(Written::Unwanted, Written::Yes)
+    }
+
+    /// What a network's rules look at.
+    fn occasion(&self, words: &Words<'_>, place: Option<&Place>) -> Occasion {
+        let question = words.about.and_then(|code| self.questions.get(code));
+        let is_replied_to = place.is_some_and(|place| {
+            let in_this_step = self.step.letters.iter().any(|letter| match &letter.content {
+                Content::Post { reply_to: Some(ReplyTo::Post(other)), .. } => other.post == place.post,
+                Content::Post { .. } | Content::Delete { .. } => false,
+            });
+            in_this_step || question.is_some_and(|found| found.replied_to.as_ref() == Some(&place.post_id()))
+        });
+        let to_patron = question.is_some_and(|question| question.patron.id == words.to.id);
+        // A patron who said anything about it in a direct message need not be in the view.
+        let asked_directly =
+            to_patron && question.is_some_and(|found| found.visibility == Visibility::Direct);
+        let wrote_directly = self.person(&words.to.id).is_some_and(|person| person.wrote_directly);
+        Occasion {
+            purpose: words.purpose,
+            original: words.original,
+            to_patron,
+            is_called_for: place.is_some() && !is_replied_to,
+            wrote_directly: wrote_directly || asked_directly,
+        }
+    }
+
+    /// Whether a letter of this step goes out as a direct message.
+    pub(crate) fn is_direct(&self, letter: &LetterId) -> bool {
+        let found = self.step.letters.iter().find(|written| written.id == *letter);
+        found.is_some_and(|written| match written.content {
+            Content::Post { visibility, .. } => visibility == Visibility::Direct,
+            Content::Delete { .. } => false,
+        })
+    }
+
+    /// Remembers which post of the patron's has its reply.
+    fn note_reply(&mut self, about: Option<&Code>, place: Option<&Place>) {
+        let Some(place) = place.filter(|place| place.network.wants_the_first_word()) else { return };
+        if let Some(question) = about.and_then(|code| self.questions.get_mut(code))
+            && question.place.post == place.post
+        {
+            question.replied_to = Some(place.post_id());
+        }
     }
 
     /// Has one of the desk's posts deleted.
@@ -389,5 +449,6 @@ pub(crate) enum Room {
 }
 
 fn known_person<'a>(view: &'a View<'_>, account: &AccountId) -> Option<&'a Person> {
-    view.person.as_ref().filter(|person| person.account.id == *account).or_else(|| view.roster.get(account))
+    let own = view.person.iter().chain(&view.others).find(|person| person.account.id == *account);
+    own.or_else(|| view.roster.get(account))
 }

@@ -7,15 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::draft::{Draft, Words, Written};
 use crate::desk::ids::Code;
+use crate::desk::intake;
+use crate::desk::ladder;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::outcomes;
 use crate::desk::plan::{self, Occasion};
-use crate::desk::post::{Account, AccountId};
+use crate::desk::post::{Account, AccountId, Visibility};
 use crate::desk::question::{Event, Fate, Invitation, Question, Reason, Rung, State, Why};
 use crate::desk::routing::{self, Availability, Candidate, Circumstances, Found};
 use crate::desk::step::Outcome;
-use crate::desk::wording::{self, Search};
+use crate::desk::wording::{self, Audience, Search};
 use crate::subjects::{Language, SubjectId};
 
 /// While nobody is free, the desk looks again at least this often: limits free up and people join
@@ -37,6 +39,7 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
             ask_more(draft, code, Occasion::TimePassed);
             Outcome::Invited
         }
+        Reason::Digest => ladder::send_lists(draft, code),
         Reason::GiveUp => give_up(draft, code),
         Reason::RemindOwner => remind_owner(draft, code),
         Reason::ReleaseClaim => {
@@ -58,8 +61,54 @@ pub(crate) fn on_timer(draft: &mut Draft<'_>, code: &Code, reason: Reason, at: T
 /// Starts, or starts again, to look for a librarian: asks the first ones and sets the timers.
 pub(crate) fn seek(draft: &mut Draft<'_>, code: &Code) -> Search {
     draft.clear_timers(code);
-    draft.set_timer(code, Reason::GiveUp, draft.view.settings.give_up_after);
+    let looked_for = looked_for(draft, code);
+    draft.set_timer(code, Reason::GiveUp, looked_for);
+    if let Some(search) = ask_by_name(draft, code) {
+        return search;
+    }
     ask_more(draft, code, Occasion::Begin)
+}
+
+/// How long a librarian is looked for from now on: not beyond the day by which the patron needs it.
+pub(crate) fn looked_for(draft: &Draft<'_>, code: &Code) -> SignedDuration {
+    let longest = draft.view.settings.give_up_after;
+    let left = time_left(draft, code);
+    left.map_or(longest, |left| left.min(longest))
+}
+
+/// After how long an owner is reminded: earlier where the patron needs it soon.
+pub(crate) fn remind_after(draft: &Draft<'_>, code: &Code) -> SignedDuration {
+    let usual = draft.view.settings.remind_after;
+    let left = time_left(draft, code).map(|left| (left / 2).max(SignedDuration::from_mins(10)));
+    left.map_or(usual, |left| left.min(usual))
+}
+
+/// How long it is until the patron needs the answer, where they said so and it is not too late.
+fn time_left(draft: &Draft<'_>, code: &Code) -> Option<SignedDuration> {
+    let end = draft.question(code)?.need_by.filter(|end| draft.now < *end)?;
+    Some(end.duration_since(draft.now))
+}
+
+/// Within how many minutes such questions were taken lately at this hour, where enough is known.
+pub(crate) fn usual_wait(draft: &Draft<'_>, code: &Code) -> Option<u32> {
+    let question = draft.question(code)?;
+    let subject = question.subjects.first().map_or_else(SubjectId::general, |found| found.subject.clone());
+    draft.view.roster.crowd().usual_wait(&subject, draft.now)
+}
+
+/// Asks the librarian for whom the patron asked, if they accept that and may be asked now.
+fn ask_by_name(draft: &mut Draft<'_>, code: &Code) -> Option<Search> {
+    let question = draft.question(code)?;
+    let person = draft.person(question.asked_for.as_ref()?)?;
+    let librarian = person.librarian.as_ref().filter(|librarian| librarian.by_name)?;
+    let is_ready =
+        routing::availability(question, person, librarian, &circumstances(draft)) == Availability::Ready;
+    let candidate = Candidate::chosen(person.account.clone(), Rung::Specialists, Why::ByName);
+    if !is_ready || !invite(draft, code, &candidate) {
+        return None;
+    }
+    draft.set_timer(code, Reason::AskNext, draft.view.settings.claim_within);
+    Some(Search::ByName)
 }
 
 /// Asks more librarians, if they can be found, and sets the time for the next.
@@ -81,6 +130,7 @@ pub(crate) fn ask_more(draft: &mut Draft<'_>, code: &Code, occasion: Occasion) -
     let nearest = found.ready.first().map(|candidate| candidate.rung);
     let wait = plan::wait_for_next(draft, code, &found);
     draft.set_timer(code, Reason::AskNext, wait);
+    ladder::climb(draft, code, &found, asked, occasion);
     let unspoken = || routing::language_without_speakers(&question, &circumstances(draft));
     match (asked, found.next_start) {
         (1.., _) if nearest == Some(Rung::Speakers) => {
@@ -137,13 +187,29 @@ pub(crate) fn circumstances<'a>(draft: &'a Draft<'_>) -> Circumstances<'a> {
 pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) -> bool {
     let Some(question) = draft.question(code).cloned() else { return false };
     let librarian = &candidate.librarian;
-    let body = wording::invitation(
+    // What they reply in private to a public question is passed on in public, which they have to know.
+    let asked_in_private = librarian.id.network.has_flat_messages()
+        && draft.person(&librarian.id).is_some_and(|person| person.wrote_directly);
+    let audience = if asked_in_private && question.visibility == Visibility::Public {
+        Audience::Everybody
+    } else {
+        Audience::AsReplied
+    };
+    let mut reason = reason_in_words(draft, &question, &candidate.why);
+    if let Some(end) = question.need_by {
+        reason.push_str(&wording::asking::needed_by(&intake::day_in_words(end, draft.view.settings)));
+    }
+    let mut body = wording::invitation(
         code,
+        audience,
         &asker(&question, librarian),
         &subject_names(draft, &question),
-        &reason_in_words(draft, &question, &candidate.why),
+        &reason,
         &outbox::defused(question.text.reveal()),
     );
+    if let Some(weight_max) = question.patron.id.network.weight_max(question.visibility) {
+        body.push_str(&wording::answer_in_one_post(weight_max));
+    }
     let written = draft.write(Words {
         purpose: Purpose::Invitation,
         to: librarian,
@@ -154,6 +220,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
         body,
     });
     let Written::Yes(letter) = written else { return false };
+    let privately = draft.is_direct(&letter);
     let now = draft.now;
     if let Some(entry) = draft.person_mut(librarian).librarian.as_mut() {
         entry.open.insert(code.clone());
@@ -165,7 +232,7 @@ pub(crate) fn invite(draft: &mut Draft<'_>, code: &Code, candidate: &Candidate) 
         question.rung = question.rung.max(candidate.rung);
         let (visibility, why) = (question.visibility, candidate.why.clone());
         let invitation = Invitation::new(librarian.clone(), letter, now, visibility, why);
-        question.invitations.push(Invitation { chance: percent(candidate.chance), ..invitation });
+        question.invitations.push(Invitation { chance: percent(candidate.chance), privately, ..invitation });
     }
     draft.note(code, format!("Asked a librarian: {}", why_for_history(&candidate.why)));
     true
@@ -195,7 +262,7 @@ pub(crate) fn let_go(draft: &mut Draft<'_>, code: &Code, librarian: &Account, fa
 
 /// Tells those whose invitation lapsed because somebody else had the question that it is open again:
 /// nobody is asked twice, but who was asked may still answer.
-fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
+pub(crate) fn open_again(draft: &mut Draft<'_>, code: &Code, former_owner: &AccountId) {
     let Some(question) = draft.question(code).cloned() else { return };
     let lapsed = question.invitations.iter().filter(|invitation| invitation.fate == Fate::Lapsed);
     for invitation in lapsed.filter(|invitation| invitation.librarian.id != *former_owner) {
@@ -307,9 +374,24 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::gave_up(code, waited));
-    draft.note(code, "Told the patron that nobody was found");
+    let once = draft.question(code).is_some_and(|question| writes_once(question));
+    let body = if once { wording::gave_up_for_good(code, waited) } else { wording::gave_up(code, waited) };
+    let told = draft.tell_patron(code, Purpose::Ending, None, body);
+    let what = match told {
+        Written::AgainstTheRules => {
+            "Nobody was found, and the network's rules leave no room to tell the patron"
+        }
+        Written::Yes(_) | Written::NotPrivately | Written::Unwanted => {
+            "Told the patron that nobody was found"
+        }
+    };
+    draft.note(code, what);
     Outcome::GaveUp
+}
+
+/// Whether the patron's network lets the desk write to them once only.
+fn writes_once(question: &Question) -> bool {
+    question.patron.id.network.weight_max(question.visibility).is_some()
 }
 
 fn remind_owner(draft: &mut Draft<'_>, code: &Code) -> Outcome {
@@ -346,7 +428,7 @@ fn interview_over(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     if !draft.apply(code, Event::Withdraw) {
         return Outcome::Outdated;
     }
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::interview_over_to_patron(code));
+    let _ = draft.tell_patron(code, Purpose::Ending, None, wording::interview_over_to_patron(code));
     let _ =
         draft.tell_librarian(code, &owner, Purpose::Notice, None, wording::interview_over_to_librarian(code));
     end(draft, code);
@@ -370,7 +452,7 @@ fn asker(question: &Question, librarian: &Account) -> String {
     "a patron".to_owned()
 }
 
-fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String {
+pub(crate) fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String {
     match why {
         Why::Subject { subject } if question.correction.as_ref().is_some_and(|said| said.to == *subject) => {
             wording::why_corrected(&subject_name(draft, subject))
@@ -382,10 +464,13 @@ fn reason_in_words(draft: &Draft<'_>, question: &Question, why: &Why) -> String 
             wording::why_subject(&subject_name(draft, subject), &terms)
         }
         Why::Parent { subject } => wording::why_parent(&subject_name(draft, subject)),
+        Why::Neighbour { subject } => wording::asking::why_neighbour(&subject_name(draft, subject)),
         Why::Generalist => wording::why_generalist(),
         Why::Language { language } => wording::why_language(&language_name(Some(language))),
         Why::Referred => wording::why_referred(),
         Why::Assigned => wording::why_assigned(),
+        Why::ByName => wording::asking::why_by_name(),
+        Why::Digest => wording::asking::why_digest(),
     }
 }
 
@@ -394,9 +479,12 @@ pub fn why_for_history(why: &Why) -> String {
     match why {
         Why::Subject { subject } => format!("opted in to {subject}"),
         Why::Parent { subject } => format!("opted in to {subject}, the parent of a subject of the question"),
+        Why::Neighbour { subject } => format!("opted in to {subject}, near a subject of the question"),
         Why::Generalist => "takes any question".to_owned(),
         Why::Language { language } => format!("speaks its language, {language}, which has no rules"),
         Why::Referred => "a colleague referred it".to_owned(),
         Why::Assigned => "the coordinator assigned it".to_owned(),
+        Why::ByName => "the patron asked for them by name".to_owned(),
+        Why::Digest => "took it from the list of stumpers".to_owned(),
     }
 }

@@ -91,6 +91,8 @@ pub enum Purpose {
     Answer,
     /// To the librarian: the patron's thanks.
     Thanks,
+    /// To the patron: how the question ended without an answer.
+    Ending,
     /// Any other word about a question.
     Notice,
     /// A reply to a command, or help.
@@ -111,6 +113,7 @@ impl Purpose {
             Purpose::Detail => "detail",
             Purpose::Answer => "answer",
             Purpose::Thanks => "thanks",
+            Purpose::Ending => "ending",
             Purpose::Notice => "notice",
             Purpose::Reply => "reply",
             Purpose::Farewell => "farewell",

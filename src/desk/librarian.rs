@@ -3,6 +3,8 @@
 //! **Invariant:** a claimed question has one owner. Whoever else replies is told so kindly, and their
 //! words are passed on only when they say `also:`.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::desk::commands::Speaker;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::conversation::Spoken;
@@ -11,6 +13,7 @@ use crate::desk::escalation;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::person::Signature;
 use crate::desk::plan::Occasion;
 use crate::desk::post::{Account, AccountId, Post};
 use crate::desk::question::{Correction, Event, Fate, FoundSubject, Question, Reason, Rung, State, Why};
@@ -18,6 +21,12 @@ use crate::desk::routing::{self, Availability, Candidate};
 use crate::desk::step::Outcome;
 use crate::desk::wording;
 use crate::subjects::{Subject, SubjectId};
+
+/// Who passes so often in a row …
+const PASSES_BEFORE_REST: u8 = 2;
+
+/// … is asked nothing for so long.
+const REST_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many near subjects are named to a librarian who said `wrong subject`.
 const NEAR_SUBJECTS_MAX: usize = 4;
@@ -47,6 +56,15 @@ pub(crate) fn with_question(
     then(draft, spoken, &code)
 }
 
+/// Asks which of their questions a librarian means.
+pub(crate) fn which_one(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let author = &spoken.post.author.id;
+    let live = draft.questions().filter(|question| is_live(question, author));
+    let open: Vec<Code> = live.map(|question| question.code.clone()).collect();
+    draft.reply(spoken.post, Purpose::Reply, wording::which_question(&open));
+    Outcome::Helped
+}
+
 /// Whether this librarian was asked the question and still has a part in it.
 pub(crate) fn is_live(question: &Question, librarian: &AccountId) -> bool {
     let fate = question.invitation(librarian).map(|invitation| invitation.fate);
@@ -56,7 +74,7 @@ pub(crate) fn is_live(question: &Question, librarian: &AccountId) -> bool {
 /// `claim`: the question is theirs if nobody has it.
 pub(crate) fn claim(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
     let author = &spoken.post.author.id;
-    let remind_after = draft.view.settings.remind_after;
+    let remind_after = escalation::remind_after(draft, code);
     if is_owner(draft, code, author) {
         keep(draft, code);
         say(draft, code, author, wording::kept(code));
@@ -80,13 +98,42 @@ pub(crate) fn pass(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
         return done(draft, spoken, code);
     }
     draft.note(code, "A librarian passed");
-    say(draft, code, &author.id, wording::passed(code));
     let was_claimed = is_owner(draft, code, &author.id);
+    let is_tired = rests_after(draft, code, author);
+    let body = if is_tired { wording::asking::passed_and_rest(code) } else { wording::passed(code) };
+    say(draft, code, &author.id, body);
     escalation::let_go(draft, code, author, Fate::Passed);
     if was_claimed {
         let _ = draft.tell_patron(code, Purpose::Notice, None, wording::looking_again(code));
     }
     Outcome::Passed
+}
+
+/// Whether this pass is the second in a row; then they are left in peace for a while.
+fn rests_after(draft: &mut Draft<'_>, code: &Code, author: &Account) -> bool {
+    let until = draft.now.checked_add(REST_FOR).unwrap_or(Timestamp::MAX);
+    let fate =
+        draft.question(code).and_then(|question| question.invitation(&author.id)).map(|found| found.fate);
+    let Some(entry) = draft.person_mut(author).librarian.as_mut() else { return false };
+    let is_tired = fate == Some(Fate::Waiting) && PASSES_BEFORE_REST <= entry.record.passes_in_a_row + 1;
+    if is_tired {
+        entry.resting_until = Some(until);
+    }
+    is_tired
+}
+
+/// `why me`: which subject, which evidence, why this person and not more.
+pub(crate) fn why_me(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> Outcome {
+    let author = &spoken.post.author.id;
+    let Some(question) = draft.question(code) else { return Outcome::Outdated };
+    let Some(invitation) = question.invitation(author) else { return Outcome::Outdated };
+    let reason = escalation::reason_in_words(draft, question, &invitation.why);
+    let together = question.invitations.iter().filter(|other| other.sent_at == invitation.sent_at).count();
+    let odds = (invitation.chance != 0 && invitation.together != 0)
+        .then_some((invitation.chance, invitation.together));
+    let body = wording::asking::why_me(code, &reason, odds, together, draft.view.settings);
+    say(draft, code, author, body);
+    Outcome::Helped
 }
 
 /// A plain reply to an invitation: it is the answer.
@@ -102,9 +149,13 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
     if !is_possible {
         return too_late(draft, code, author);
     }
-    let by = signature(question, &post.author);
-    let text = outbox::defused(post.text.reveal());
-    let body = if is_first { wording::answer(code, &by, &text) } else { wording::more_answer(&by, &text) };
+    let by = signature(draft, question, &post.author);
+    let text = outbox::relayed(post.text.reveal(), code);
+    let written = |text: &str| {
+        if is_first { wording::answer(code, &by, text) } else { wording::more_answer(&by, text) }
+    };
+    let narrowest = question.visibility.min(post.visibility);
+    let (body, is_cut) = outbox::in_one_post(question.patron.id.network, narrowest, &text, written);
     if !relay_to_patron(draft, code, Purpose::Answer, post, body) {
         return Outcome::Declined;
     }
@@ -120,6 +171,10 @@ pub(crate) fn answer(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) ->
         }
         draft.relieve(&post.author, code);
         say(draft, code, author, wording::answer_passed_on(code));
+    }
+    if is_cut {
+        draft.note(code, "The answer was cut: one post is all that the patron's network allows");
+        say(draft, code, author, wording::answer_cut(code));
     }
     Outcome::Answered
 }
@@ -170,7 +225,7 @@ pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
 pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
     let post = spoken.post;
     let Some(question) = draft.question(code) else { return Outcome::Outdated };
-    let by = signature(question, &post.author);
+    let by = signature(draft, question, &post.author);
     match question.state {
         State::Withdrawn => return too_late(draft, code, &post.author.id),
         // Nobody answered yet, so this is the answer.
@@ -193,7 +248,8 @@ pub(crate) fn also(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text
 /// An answer whose text is a part of the post.
 fn answer_with(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, text: &str) -> Outcome {
     let post = Post { text: crate::desk::post::Confidential::new(text), ..spoken.post.clone() };
-    answer(draft, &Spoken { post: &post, about: spoken.about.clone(), speaker: spoken.speaker }, code)
+    let (about, named) = (spoken.about.clone(), spoken.named.clone());
+    answer(draft, &Spoken { post: &post, about, named, speaker: spoken.speaker }, code)
 }
 
 /// `refer to @colleague`: the colleague is invited, if they may be.
@@ -220,7 +276,7 @@ pub(crate) fn refer_to_person(
     }
     draft.note(code, "Referred to a colleague");
     say(draft, code, &author.id, wording::referred(code, &outbox::defused(&named)));
-    escalation::let_go(draft, code, author, Fate::Passed);
+    escalation::let_go(draft, code, author, Fate::Referred);
     Outcome::Referred
 }
 
@@ -244,7 +300,7 @@ pub(crate) fn refer_to_subject(
         question.rung = Rung::Specialists;
     }
     draft.note(code, format!("Referred to {subject}"));
-    let is_asked = hand_on(draft, code, author, Fate::Passed);
+    let is_asked = hand_on(draft, code, author, Fate::Referred);
     let body = if is_asked { wording::referred(code, &name) } else { wording::referred_nobody(code, &name) };
     say(draft, code, &author.id, body);
     Outcome::Referred
@@ -396,7 +452,8 @@ fn take(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId) -> bool {
         return false;
     }
     escalation::give_to(draft, code, librarian);
-    draft.set_timer(code, Reason::RemindOwner, draft.view.settings.remind_after);
+    let remind_after = escalation::remind_after(draft, code);
+    draft.set_timer(code, Reason::RemindOwner, remind_after);
     draft.note(code, "Claimed by a librarian");
     true
 }
@@ -419,6 +476,10 @@ fn relay_to_patron(draft: &mut Draft<'_>, code: &Code, purpose: Purpose, post: &
             false
         }
         Written::Unwanted => false,
+        Written::AgainstTheRules => {
+            say(draft, code, &post.author.id, wording::no_reply_left(code));
+            false
+        }
     }
 }
 
@@ -440,10 +501,17 @@ fn note_place(draft: &mut Draft<'_>, code: &Code, post: &Post) {
     }
 }
 
-/// How an answer is signed: by handle only where the question was public on the same network.
-fn signature(question: &Question, librarian: &Account) -> String {
-    if !question.visibility.is_private() && question.patron.id.network == librarian.id.network {
-        return librarian.handle.clone();
+/// How an answer is signed: as the librarian wishes; without a wish by handle, but only where the question
+/// was public on the same network.
+fn signature(draft: &Draft<'_>, question: &Question, librarian: &Account) -> String {
+    let wish = draft.person(&librarian.id).and_then(|person| person.librarian.as_ref());
+    match wish.map(|librarian| &librarian.signature) {
+        Some(Signature::Name(name)) => name.clone(),
+        Some(Signature::Usual) | None
+            if !question.visibility.is_private() && question.patron.id.network == librarian.id.network =>
+        {
+            librarian.handle.clone()
+        }
+        Some(Signature::Usual | Signature::Nameless) | None => "a librarian".to_owned(),
     }
-    "a librarian".to_owned()
 }

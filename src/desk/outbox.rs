@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::desk::commands::hours;
+use crate::desk::ids::Code;
 use crate::desk::letter::{Content, Letter, Mention, Purpose, Refusal};
 use crate::desk::person::Person;
-use crate::desk::post::{Account, TextLimits};
+use crate::desk::post::{Account, Network, TextLimits, Visibility};
 use crate::desk::question::{Fate, Question, State, Why};
+use crate::desk::weight;
 
 /// A text is sent in at most this many posts; what is beyond is left out, and said to be.
 pub const PARTS_MAX: usize = 20;
@@ -21,6 +23,9 @@ const NUMBER_GRAPHEMES: usize = 8;
 /// What stands where a text was cut because it had more than [`PARTS_MAX`] parts.
 const CUT_MARK: &str = " […]";
 
+/// What the mark weighs where texts are weighed.
+const CUT_MARK_WEIGHT: usize = 5;
+
 /// One post of a letter, with its mentions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
@@ -28,29 +33,90 @@ pub struct Part {
     pub mentions: Vec<Mention>,
 }
 
+/// Makes the posts of a letter as its addressee's network wants them.
+pub fn posts(to: &Account, body: &str, visibility: Visibility) -> Vec<Part> {
+    let network = to.id.network;
+    match (network, network.weight_max(visibility)) {
+        (_, Some(weight_max)) => unaddressed(vec![one_post(body, weight_max)]),
+        (_, None) if network.reaches_by_mention(visibility) => parts(to, body, network.limits(visibility)),
+        (_, None) => unaddressed(numbered(split(body.trim(), network.limits(visibility)))),
+    }
+}
+
+/// A relayed text inside the desk's own words, and whether it was cut so that all of it is one post
+/// where only one may be written: the desk's words are kept whole.
+pub fn in_one_post(
+    network: Network,
+    visibility: Visibility,
+    text: &str,
+    written: impl Fn(&str) -> String,
+) -> (String, bool) {
+    let body = written(text);
+    let weigh = |text: &str| weight::weigh(text.trim(), &weight::X);
+    match network.weight_max(visibility) {
+        Some(weight_max) if weight_max < weigh(&body) => {
+            let room = weight_max.saturating_sub(weigh(&written("x")));
+            (written(&one_post(text, room)), true)
+        }
+        Some(_) | None => (body, false),
+    }
+}
+
+/// The text, or as much of it as one post can hold, with a mark that says so.
+fn one_post(body: &str, weight_max: usize) -> String {
+    let body = body.trim();
+    if weight::weigh(body, &weight::X) <= weight_max {
+        return body.to_owned();
+    }
+    let room = weight_max.saturating_sub(CUT_MARK_WEIGHT);
+    let ends = body.grapheme_indices(true).map(|(at, grapheme)| at + grapheme.len());
+    let fitting = |end: &usize| body.get(..*end).is_some_and(|part| weight::weigh(part, &weight::X) <= room);
+    let end = ends.take_while(fitting).last().unwrap_or_default();
+    let end = nice_end(body, end);
+    format!("{}{CUT_MARK}", body.get(..end).unwrap_or_default().trim_end())
+}
+
+fn unaddressed(texts: Vec<String>) -> Vec<Part> {
+    texts.into_iter().map(|text| Part { text, mentions: Vec::new() }).collect()
+}
+
 /// Addresses `body` to somebody and cuts it into parts that fit. Only the first part mentions them;
-/// the others follow in the thread. `None` where nobody needs to be mentioned.
-pub fn parts(to: Option<&Account>, body: &str, limits: TextLimits) -> Vec<Part> {
-    let mention = to.map(|to| Mention { start: 0, end: 1 + to.handle.len(), account: to.clone() });
-    let whole = match to {
-        Some(to) => format!("@{} {}", to.handle, body.trim()),
-        None => body.trim().to_owned(),
-    };
-    let mut texts = split(&whole, limits);
+/// the others follow in the thread.
+pub fn parts(to: &Account, body: &str, limits: TextLimits) -> Vec<Part> {
+    let name = format!("@{}", to.handle);
+    let mention = Mention { start: 0, end: name.len(), account: to.clone() };
+    let whole = format!("{name} {}", body.trim());
+    let texts = numbered(split(&whole, limits));
+    let mut mentions =
+        Some(mention).filter(|mention| texts.first().is_some_and(|text| mention.end <= text.len()));
+    texts.into_iter().map(|text| Part { text, mentions: mentions.take().into_iter().collect() }).collect()
+}
+
+/// Numbers the parts of a text, where there are several.
+fn numbered(mut texts: Vec<String>) -> Vec<String> {
     let count = texts.len();
     if count > 1 {
         for (at, text) in texts.iter_mut().enumerate() {
             text.push_str(&format!(" ({}/{count})", at + 1));
         }
     }
-    let mut mentions = mention.filter(|mention| texts.first().is_some_and(|text| mention.end <= text.len()));
-    texts.into_iter().map(|text| Part { text, mentions: mentions.take().into_iter().collect() }).collect()
+    texts
 }
 
 /// Makes every `@` in a relayed text harmless: a zero-width space after it keeps networks from
 /// reading a mention, and people still read the name.
 pub fn defused(text: &str) -> String {
     text.replace('@', "@\u{200B}").replace('＠', "＠\u{200B}")
+}
+
+/// The words of a text that are to be passed on: without the question's code at its beginning, which was
+/// for the desk, and with every `@` made harmless.
+pub fn relayed(text: &str, code: &Code) -> String {
+    let text = text.trim_start();
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let names = Code::parse(first.trim_matches(|sign: char| !sign.is_alphanumeric())).as_ref() == Some(code);
+    let rest = text.get(first.len()..).unwrap_or_default().trim_start();
+    defused(if names && !rest.is_empty() { rest } else { text })
 }
 
 /// Cuts at the end of a paragraph, sentence or word where one is near enough, else between graphemes.
@@ -104,7 +170,12 @@ fn cut_at(text: &str, limits: TextLimits) -> usize {
             .last()
             .unwrap_or(text.len());
     }
-    let window = text.split_at(end).0;
+    nice_end(text, end)
+}
+
+/// The end of a paragraph, a sentence or a word shortly before `end`; `end` where there is none.
+fn nice_end(text: &str, end: usize) -> usize {
+    let Some(window) = text.get(..end) else { return end };
     let near = |at: &usize| end / 2 <= *at;
     let ends_after = |sign: &str| window.rfind(sign).map(|at| at + sign.len()).filter(near);
     ends_after("\n\n")
@@ -130,8 +201,8 @@ pub fn unwanted(
 }
 
 /// Whether a letter is an invitation that would reach its librarian in their quiet hours, because it had to
-/// wait: the network was down, or the hours were nearly over when it was decided. The coordinator may look
-/// past hours.
+/// wait: the network was down, or the hours were nearly over when it was decided. Whoever asked for it
+/// themselves gets it, and the coordinator may look past hours.
 fn is_off_duty(
     letter: &Letter,
     question: Option<&Question>,
@@ -140,10 +211,11 @@ fn is_off_duty(
 ) -> bool {
     let invitation = question.and_then(|question| question.invitation(&letter.to.id));
     let is_bound = letter.purpose == Purpose::Invitation
-        && invitation.is_some_and(|invitation| invitation.why != Why::Assigned);
+        && invitation.is_some_and(|invitation| !matches!(invitation.why, Why::Assigned | Why::Digest));
     let librarian = person.and_then(|person| person.librarian.as_ref()).filter(|_| is_bound);
     librarian.is_some_and(|librarian| {
-        librarian.paused_until.is_some_and(|until| now < until) || !hours::contain(&librarian.hours, now)
+        let away = [librarian.paused_until, librarian.away_until(now)];
+        away.into_iter().flatten().any(|until| now < until) || !hours::contain(&librarian.hours, now)
     })
 }
 
@@ -158,8 +230,12 @@ fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&Perso
         (Some(_), None) => false,
         (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
             let invitation = question.invitation(&letter.to.id);
-            matches!(question.state, State::Seeking)
-                && invitation.is_some_and(|found| found.fate == Fate::Waiting)
+            // Who took it from the list of stumpers has not seen it yet.
+            let took_it = question.owner() == Some(&letter.to.id)
+                && invitation.is_some_and(|found| found.why == Why::Digest);
+            let is_waiting = matches!(question.state, State::Seeking)
+                && invitation.is_some_and(|found| found.fate == Fate::Waiting);
+            is_waiting || took_it
         }
         (Some(_), Some(_)) | (None, _) => true,
     }
@@ -183,7 +259,7 @@ mod tests {
     }
 
     fn texts(body: &str) -> Vec<String> {
-        parts(Some(&ann()), body, SMALL).into_iter().map(|part| part.text).collect()
+        parts(&ann(), body, SMALL).into_iter().map(|part| part.text).collect()
     }
 
     #[test]
@@ -203,7 +279,7 @@ mod tests {
 
     #[test]
     fn only_the_first_post_mentions_its_addressee() {
-        let parts = parts(Some(&ann()), &"word ".repeat(50), SMALL);
+        let parts = parts(&ann(), &"word ".repeat(50), SMALL);
         assert!(parts.len() > 1);
         for (at, part) in parts.iter().enumerate() {
             let mentioned: Vec<&str> =
@@ -224,11 +300,26 @@ mod tests {
         assert_eq!(defused("ask @museum or ＠museum"), "ask @\u{200B}museum or ＠\u{200B}museum");
     }
 
+    #[test]
+    fn the_code_that_named_the_question_is_not_passed_on() {
+        let code = Code::parse("K7Q4").unwrap();
+        let rows = [
+            ("K7Q4: In 1922, says @museum.", "In 1922, says @\u{200B}museum."),
+            ("#k7q4 In 1922.", "In 1922."),
+            ("In 1922, see K7Q4.", "In 1922, see K7Q4."),
+            ("M3X9: In 1922.", "M3X9: In 1922."),
+            ("K7Q4", "K7Q4"),
+        ];
+        for (said, passed_on) in rows {
+            assert_eq!(relayed(said, &code), passed_on, "{said}");
+        }
+    }
+
     proptest! {
         /// Nothing is lost and every part fits, whatever the text is made of.
         #[test]
         fn every_part_fits_and_nothing_is_lost(body in "(\\PC|[ .\n]|👨‍👩‍👧‍👦|e\u{301}{0,700}){1,120}") {
-            let parts = parts(Some(&ann()), &body, SMALL);
+            let parts = parts(&ann(), &body, SMALL);
             for part in &parts {
                 prop_assert!(fits(&part.text, SMALL), "{} bytes", part.text.len());
             }

@@ -49,6 +49,7 @@ pub(crate) fn count(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, f
     let Some(invitation) = newest.filter(|found| found.fate == Fate::Waiting) else { return };
     let before = invitation.clone();
     invitation.counted = true;
+    let asked_at = question.asked_at;
     let subject = routing::subject_asked(&before.why);
     let about = About { subject: &subject, sent_at: before.sent_at };
     let stood = now.duration_since(before.sent_at);
@@ -57,12 +58,15 @@ pub(crate) fn count(draft: &mut Draft<'_>, code: &Code, librarian: &AccountId, f
     }
     let Some(entry) = draft.person_mut(&before.librarian).librarian.as_mut() else { return };
     match fate {
-        Fate::Claimed => entry.record.claim(about, stood, before.counted),
+        Fate::Claimed => {
+            entry.record.claim(about, stood, before.counted);
+            entry.record.ended_a_wait(&subject, asked_at, now.duration_since(asked_at));
+        }
         Fate::Passed => entry.record.pass(about, before.counted),
-        Fate::Lapsed if before.counted => {}
-        Fate::Lapsed => entry.record.leave(about, stood, hoped_within),
+        Fate::Lapsed | Fate::Referred if before.counted => {}
+        Fate::Lapsed | Fate::Referred => entry.record.leave(about, stood, hoped_within),
         // They should not have been asked, or never were.
         Fate::Misdirected | Fate::Undelivered => entry.load.take_back(),
-        Fate::Waiting => {}
+        Fate::Waiting | Fate::NotSolved => {}
     }
 }

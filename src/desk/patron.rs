@@ -8,12 +8,14 @@ use crate::desk::conversation::Spoken;
 use crate::desk::draft::{Draft, Written};
 use crate::desk::escalation;
 use crate::desk::ids::Code;
+use crate::desk::intake;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
-use crate::desk::{librarian, wording};
+use crate::desk::wording::Search;
+use crate::desk::{aftercare, librarian, linking, wording};
 use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
@@ -28,7 +30,8 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    draft.add_question(question(draft, &code, post, State::Seeking));
+    let asked_for = intake::asked_for(post);
+    draft.add_question(Question { asked_for, ..question(draft, &code, post, State::Seeking) });
     take_in(draft, &code)
 }
 
@@ -53,7 +56,13 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 
@@ -70,10 +79,14 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     draft.link(post, Some(code.clone()), patron);
     draft.note(code, explanation(draft, code));
+    intake::note(draft, code);
     let search = escalation::seek(draft, code);
     let names =
         draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
     let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    if let (Search::Asked(_), Some(minutes)) = (&search, escalation::usual_wait(draft, code)) {
+        body.push_str(&wording::asking::usual_wait(minutes));
+    }
     if learnable {
         body.push_str(wording::may_be_learnt_from());
     }
@@ -111,7 +124,7 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
 }
 
 fn relay_detail(draft: &mut Draft<'_>, code: &Code, owner: &AccountId, post: &Post) {
-    let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+    let body = wording::detail(code, &outbox::relayed(post.text.reveal(), code));
     let source = Some((&post.author.id, post.visibility));
     if draft.tell_librarian(code, owner, Purpose::Detail, source, body) == Written::NotPrivately {
         draft.reply_about(post, Some(code), Purpose::Notice, wording::reply_must_be_public(code));
@@ -125,7 +138,7 @@ fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
         waiting.map(|invitation| invitation.librarian.id.clone()).collect()
     });
     for librarian in waiting {
-        let body = wording::detail(code, &outbox::defused(post.text.reveal()));
+        let body = wording::detail(code, &outbox::relayed(post.text.reveal(), code));
         let _ = draft.tell_librarian(
             code,
             &librarian,
@@ -155,6 +168,9 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         [only] if !only.state.is_held() => Some(only.code.clone()),
         _ => None,
     };
+    if let Some(code) = &only {
+        linking::take_over(draft, code, &spoken.post.author);
+    }
     draft.reply_about(spoken.post, only.as_ref(), Purpose::Reply, body);
     Outcome::Commanded
 }
@@ -162,10 +178,12 @@ pub(crate) fn status(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
 /// The rules learn from none of this patron's questions, asked before or to be asked.
 pub(crate) fn no_learning(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let author = &spoken.post.author;
-    draft.person_mut(author).no_learning = true;
-    let theirs = draft.questions().filter(|question| question.patron.id == author.id);
-    for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
-        draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+    for account in linking::accounts_of(draft, &author.id) {
+        draft.person_mut(&account).no_learning = true;
+        let theirs = draft.questions().filter(|question| question.patron.id == account.id);
+        for code in theirs.map(|question| question.code.clone()).collect::<Vec<_>>() {
+            draft.question_mut(&code).into_iter().for_each(|question| question.learnable = false);
+        }
     }
     draft.reply(spoken.post, Purpose::Reply, wording::no_learning());
     Outcome::Commanded
@@ -223,17 +241,18 @@ pub(crate) fn thanks(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         }
         return Outcome::Thanked;
     };
-    let body = wording::thanks_relayed(&code, &outbox::defused(post.text.reveal()));
+    let body = wording::thanks_relayed(&code, &outbox::relayed(post.text.reveal(), &code));
     let source = Some((&post.author.id, post.visibility));
     match draft.tell_librarian(&code, &owner, Purpose::Thanks, source, body) {
         Written::Yes(_) => {
             draft.note(&code, "Thanks passed on to the librarian");
+            aftercare::count(draft, &code, &owner, |work| work.thanked = work.thanked.saturating_add(1));
             welcome(draft, &code, post);
         }
         Written::NotPrivately => {
             draft.reply_about(post, Some(&code), Purpose::Notice, wording::reply_must_be_public(&code));
         }
-        Written::Unwanted => {
+        Written::Unwanted | Written::AgainstTheRules => {
             draft.reply_about(post, Some(&code), Purpose::Reply, wording::thanks_from_anyone());
         }
     }
@@ -276,17 +295,21 @@ pub(crate) fn my_questions(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcom
         wording::one_of_my_questions(question, &escalation::subject_names(draft, question))
     };
     let asked: Vec<String> = open_questions(draft, author).into_iter().map(line).collect();
-    let invited = draft
-        .questions()
-        .filter(|question| librarian::is_live(question, author))
-        .map(line)
-        .collect::<Vec<_>>();
+    let accounts = linking::accounts_of(draft, author);
+    let is_live =
+        |question: &&Question| accounts.iter().any(|account| librarian::is_live(question, &account.id));
+    let invited = draft.questions().filter(is_live).map(line).collect::<Vec<_>>();
     draft.reply(spoken.post, Purpose::Reply, wording::my_questions(&asked, &invited));
     Outcome::Commanded
 }
 
+/// The open questions that a person asked, from whichever of their accounts.
 fn open_questions<'d>(draft: &'d Draft<'_>, patron: &AccountId) -> Vec<&'d Question> {
-    draft.questions().filter(|question| question.patron.id == *patron && !question.state.is_final()).collect()
+    let accounts = linking::accounts_of(draft, patron);
+    let is_theirs = |question: &&Question| {
+        question.patron.id == *patron || accounts.iter().any(|account| account.id == question.patron.id)
+    };
+    draft.questions().filter(is_theirs).filter(|question| !question.state.is_final()).collect()
 }
 
 /// The patron's own question that a command is about: the one named or replied to, else the only open
@@ -359,7 +382,7 @@ fn explanation(draft: &Draft<'_>, code: &Code) -> String {
 }
 
 /// The text, cut at a character where it is too long, and marked there.
-fn limited(text: &str) -> String {
+pub(crate) fn limited(text: &str) -> String {
     if text.len() <= QUESTION_BYTES_MAX {
         return text.to_owned();
     }

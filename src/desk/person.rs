@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::commands::hours;
 use crate::desk::ids::Code;
-use crate::desk::post::Account;
+use crate::desk::linking::OneTime;
+use crate::desk::post::{Account, AccountId};
 use crate::desk::record::{Allowance, Load, Record};
 use crate::subjects::SubjectId;
 
@@ -28,12 +29,25 @@ pub struct Person {
     /// They said `no learning`: the rules learn from none of their questions.
     #[serde(default)]
     pub no_learning: bool,
+    /// They have written to the desk privately. Kept only where a network wants people to have the first
+    /// word before anybody writes to them privately.
+    #[serde(default)]
+    pub wrote_directly: bool,
     /// When they were last sent help without asking for it, so that it happens once a day at most.
     #[serde(default)]
     pub helped_at: Option<Timestamp>,
     /// When the desk replied to them within the last hour, for the cap on loops.
     #[serde(default)]
     pub recent_replies: Vec<Timestamp>,
+    /// The other accounts of the same person, each of which they wrote from.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub linked: BTreeSet<AccountId>,
+    /// The code with which another account can be joined to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_time: Option<OneTime>,
+    /// Whom they do not want to be brought together with, as [`AccountId::digest`].
+    #[serde(default)]
+    pub blocked: BTreeSet<String>,
     /// Present for librarians.
     #[serde(default)]
     pub librarian: Option<Librarian>,
@@ -47,10 +61,33 @@ impl Person {
             version: 0,
             stopped: false,
             no_learning: false,
+            wrote_directly: false,
             helped_at: None,
             recent_replies: Vec::new(),
+            linked: BTreeSet::new(),
+            one_time: None,
+            blocked: BTreeSet::new(),
             librarian: None,
         }
+    }
+}
+
+/// How a librarian's answers are signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// By handle where the question was public on the same network, else as "a librarian".
+    #[default]
+    Usual,
+    /// As "a librarian", everywhere.
+    Nameless,
+    /// With these words, everywhere: a name, a library, or both.
+    Name(String),
+}
+
+impl Signature {
+    fn is_usual(&self) -> bool {
+        *self == Signature::Usual
     }
 }
 
@@ -79,6 +116,9 @@ pub struct Librarian {
     /// When they were last invited, for taking turns.
     #[serde(default)]
     pub asked_at: Option<Timestamp>,
+    /// How their answers are signed.
+    #[serde(default, skip_serializing_if = "Signature::is_usual")]
+    pub signature: Signature,
     /// How often they were invited, and how many questions they answered.
     #[serde(default)]
     pub asked_total: u32,
@@ -99,6 +139,31 @@ pub struct Librarian {
     /// When they last wrote to the desk.
     #[serde(default)]
     pub seen_at: Option<Timestamp>,
+    /// Days on which they are not asked, the first and the last, by their own clock.
+    #[serde(default)]
+    pub away: Vec<(Date, Date)>,
+    /// The kind of question they would rather have.
+    #[serde(default)]
+    pub level: Option<Level>,
+    /// Patrons may ask for them by name.
+    #[serde(default)]
+    pub by_name: bool,
+    /// They want the daily list of open stumpers.
+    #[serde(default)]
+    pub digest: bool,
+    /// When that list was last sent.
+    #[serde(default)]
+    pub digest_at: Option<Timestamp>,
+}
+
+/// How much work a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// A fact to be looked up: ready reference.
+    Ready,
+    /// A search that takes time.
+    Research,
 }
 
 impl Librarian {
@@ -115,11 +180,17 @@ impl Librarian {
             asked_at: None,
             asked_total: 0,
             answered_total: 0,
+            signature: Signature::Usual,
             invitations,
             load: Load::default(),
             record: Record::default(),
             resting_until: None,
             seen_at: None,
+            away: Vec::new(),
+            level: None,
+            by_name: false,
+            digest: false,
+            digest_at: None,
         }
     }
 
@@ -131,6 +202,23 @@ impl Librarian {
     /// The day by their own clock, in days since 1970.
     pub fn day(&self, at: Timestamp) -> i64 {
         day_number(self.zone().to_datetime(at).date())
+    }
+
+    /// When they come back, where they are away on the day of `at`.
+    pub fn away_until(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.away.is_empty() {
+            return None;
+        }
+        let zone = self.zone();
+        let mut day = zone.to_datetime(at).date();
+        let is_away = |day: Date| self.away.iter().find(|(from, until)| *from <= day && day <= *until);
+        is_away(day)?;
+        // One absence may begin where another ends.
+        for _ in 0..=self.away.len() {
+            let Some((_, until)) = is_away(day) else { break };
+            day = until.tomorrow().ok()?;
+        }
+        zone.to_timestamp(day.to_datetime(Time::midnight())).ok()
     }
 
     /// From when on their allowance has room for one more invitation: `at`, or the beginning of a later

@@ -62,7 +62,8 @@ pub(crate) fn wait_for_next(draft: &Draft<'_>, code: &Code, found: &Found) -> Si
     let settings = draft.view.settings;
     let wait = match draft.question(code).map(|question| still_waiting(draft, question)) {
         None => LOOK_AGAIN_AFTER,
-        Some(waiting) if waiting.is_empty() => LOOK_AGAIN_AFTER,
+        // There is nobody for whom to hurry: people join and become free without a timer of their own.
+        Some(waiting) if waiting.is_empty() || found.ready.is_empty() => LOOK_AGAIN_AFTER,
         Some(waiting) => match settings.policy {
             Policy::Waves => waves::wait(&waiting, &circumstances(draft)),
             Policy::Broadcast | Policy::OneAtATime | Policy::RoundRobin => settings.ask_next_after,

@@ -9,6 +9,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::desk::weight;
+
 /// A network the desk can work on. A closed family: a new network is one variant and one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,17 +19,20 @@ pub enum Network {
     Sandbox,
     /// Bluesky, or any other service that speaks the AT Protocol.
     Bluesky,
+    /// X, by its API of version 2.
+    X,
 }
 
 impl Network {
     /// Every network, in the order in which they are shown.
-    pub const ALL: [Network; 2] = [Network::Sandbox, Network::Bluesky];
+    pub const ALL: [Network; 3] = [Network::Sandbox, Network::Bluesky, Network::X];
 
     /// The name used in configuration, on the command line and in stored keys.
     pub fn name(self) -> &'static str {
         match self {
             Network::Sandbox => "sandbox",
             Network::Bluesky => "bluesky",
+            Network::X => "x",
         }
     }
 
@@ -48,25 +53,30 @@ impl Network {
             (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => {
                 Some(Visibility::Direct)
             }
+            (Network::X, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
+            (Network::X, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Public),
         }
     }
 
     /// Whether sending the same letter again can only give the post that is there: by a key on the
     /// sandbox, by a record key derived from the letter on Bluesky. A direct message of Bluesky has no
-    /// key, so that it has to be looked for first.
+    /// key, and X knows none at all, so that a letter that may have arrived there is looked for.
     pub fn repeats_are_harmless(self, visibility: Visibility) -> bool {
         match self {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
+            Network::X => false,
         }
     }
 
     /// Whether a post of this visibility reaches its addressee only by naming them in its text. A direct
-    /// message of Bluesky lies in a conversation of two, where a mention would be odd.
+    /// message of Bluesky lies in a conversation of two, where a mention would be odd; on X, too, a reply
+    /// tells whom it replies to.
     pub fn reaches_by_mention(self, visibility: Visibility) -> bool {
         match self {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
+            Network::X => false,
         }
     }
 
@@ -78,6 +88,18 @@ impl Network {
             (Network::Bluesky, Visibility::Direct) => TextLimits { graphemes_max: 1_000, bytes_max: 10_000 },
             // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
             (Network::Bluesky, _) => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+            // Of a direct message: 10,000 characters. A public post is weighed, see `Network::weight_max`.
+            (Network::X, _) => TextLimits { graphemes_max: 10_000, bytes_max: 10_000 },
+        }
+    }
+
+    /// The heaviest text of a post of this visibility, where the network weighs texts
+    /// ([`weight`](crate::desk::weight)) and lets the desk write only one post. `None` where a long text
+    /// becomes several posts.
+    pub fn weight_max(self, visibility: Visibility) -> Option<usize> {
+        match self {
+            Network::Sandbox | Network::Bluesky => None,
+            Network::X => (!visibility.is_private()).then_some(weight::X.weight_max),
         }
     }
 }
@@ -152,6 +174,13 @@ pub struct AccountId {
 impl AccountId {
     pub fn new(network: Network, id: impl Into<String>) -> AccountId {
         AccountId { network, id: id.into() }
+    }
+
+    /// A sign for this account that does not name it: for lists that outlive what they came from.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(format!("account {}", self.key()));
+        digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The form used as a key: `network:id`.

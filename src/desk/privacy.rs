@@ -11,24 +11,32 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{DeskPost, Fate, Question};
 use crate::desk::step::Outcome;
-use crate::desk::{patron, volunteering, wording};
+use crate::desk::{linking, patron, volunteering, wording};
 
 /// `stop`: no more letters, off the roster, open questions withdrawn.
 pub(crate) fn stop(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
-    let author = &spoken.post.author;
     draft.reply(spoken.post, Purpose::Farewell, wording::stopped());
-    draft.person_mut(author).stopped = true;
-    for code in own_open(draft, &author.id) {
-        patron::withdraw(draft, &code);
+    for account in linking::accounts_of(draft, &spoken.post.author.id) {
+        draft.person_mut(&account).stopped = true;
+        for code in own_open(draft, &account.id) {
+            patron::withdraw(draft, &code);
+        }
+        volunteering::resign(draft, &account);
     }
-    volunteering::resign(draft, author);
     Outcome::Commanded
 }
 
 /// `forget me`: everything of this person is erased, here and on the networks.
 pub(crate) fn forget_me(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
-    let author = &spoken.post.author;
     draft.reply(spoken.post, Purpose::Farewell, wording::forgotten());
+    for account in linking::accounts_of(draft, &spoken.post.author.id) {
+        forget(draft, &account);
+    }
+    Outcome::Forgotten
+}
+
+/// Erases everything of one account.
+fn forget(draft: &mut Draft<'_>, author: &Account) {
     for code in own_open(draft, &author.id) {
         patron::withdraw(draft, &code);
     }
@@ -50,7 +58,6 @@ pub(crate) fn forget_me(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         }
     }
     draft.forget(&author.id);
-    Outcome::Forgotten
 }
 
 /// Takes a librarian's name out of a question they were asked.
@@ -69,6 +76,7 @@ fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     if let Some(correction) = question.correction.as_mut().filter(|said| said.by.id == account.id) {
         correction.by = nobody.clone();
     }
+    question.asked_for.take_if(|asked_for| *asked_for == account.id);
     question.posts.retain(|post| post.to != account.id && post.words_of.as_ref() != Some(&account.id));
     question.state.rename_owner(&account.id, &nobody.id);
 }

@@ -3,13 +3,14 @@
 //! **Invariant:** [`State::after`] is the only place that knows which transitions are legal, and a
 //! question that is not at its end always has a timer or an owner ([`Question::is_looked_after`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::desk::ids::{Code, InputId, LetterId};
+use crate::desk::person::Level;
 use crate::desk::post::{Account, AccountId, Confidential, Place, PostId, Visibility};
 use crate::subjects::{Kind, SubjectId};
 
@@ -48,8 +49,40 @@ pub struct Question {
     pub timers: BTreeMap<Reason, Timestamp>,
     /// Posts by the desk about this question that are on a network, so that they can be deleted.
     pub posts: Vec<DeskPost>,
+    /// The post of the patron's that the desk replied to last, on networks that let it reply to each
+    /// post once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replied_to: Option<PostId>,
     /// When the desk wrote about this question within the last hour, for the cap on loops.
     pub recent_letters: Vec<Timestamp>,
+    /// Librarians who are never asked this: their patron blocked them. See [`AccountId::digest`].
+    #[serde(default)]
+    pub blocked: BTreeSet<String>,
+    /// When its patron needs the answer, where they said so: the end of that day.
+    #[serde(default)]
+    pub need_by: Option<Timestamp>,
+    /// The librarian its patron asked for by name.
+    #[serde(default)]
+    pub asked_for: Option<AccountId>,
+    /// How much work it seems to be.
+    #[serde(default)]
+    pub level: Option<Level>,
+    /// What the patron was told last about how far the search has come.
+    #[serde(default)]
+    pub told: Told,
+}
+
+/// How far the search for a librarian has come, as the patron knows it. Each is higher than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    #[default]
+    Specialists,
+    Generalists,
+    /// The daily list for librarians who like hard ones.
+    Digest,
+    /// The coordinator sees it as a stumper.
+    Coordinator,
 }
 
 impl Question {
@@ -137,6 +170,8 @@ pub enum Event {
     Withdraw,
     /// The coordinator finds that a held post is a question.
     Admit,
+    /// The patron says that the answer did not solve it.
+    Reopen,
 }
 
 impl State {
@@ -162,9 +197,10 @@ impl State {
             }
             (Answered { .. }, Event::Withdraw) => Some(Closed),
             (Held { .. }, Event::Admit) => Some(Seeking),
+            (Answered { .. } | Closed, Event::Reopen) => Some(Seeking),
             (Closed | Withdrawn | Held { .. }, _) => None,
             (_, Event::Claim { .. } | Event::Release | Event::Ask | Event::Reply) => None,
-            (_, Event::Close | Event::GiveUp | Event::Admit) => None,
+            (_, Event::Close | Event::GiveUp | Event::Admit | Event::Reopen) => None,
         }
     }
 
@@ -218,6 +254,8 @@ impl State {
 pub enum Reason {
     /// Nobody claimed it in time: ask the next librarians.
     AskNext,
+    /// It is a stumper: list it in the daily digest.
+    Digest,
     /// It has been looked for long enough: tell the patron honestly.
     GiveUp,
     /// The owner has been silent: remind them before letting go.
@@ -237,6 +275,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Reason::AskNext => "ask_next",
+            Reason::Digest => "digest",
             Reason::GiveUp => "give_up",
             Reason::RemindOwner => "remind_owner",
             Reason::ReleaseClaim => "release_claim",
@@ -275,6 +314,8 @@ pub enum Rung {
     Specialists,
     /// Librarians of the parent subjects.
     Parents,
+    /// Librarians of subjects beside or below the question's own.
+    Neighbours,
     /// Librarians who take any question.
     Generalists,
     /// Whoever speaks its language, where that is one without rules.
@@ -298,6 +339,9 @@ pub struct Invitation {
     /// They said `wrong subject`, and the desk waits to hear which one it is.
     #[serde(default)]
     pub asked_subject: bool,
+    /// They were asked in a direct message.
+    #[serde(default)]
+    pub privately: bool,
     /// Their record knows already that they left it unanswered.
     #[serde(default)]
     pub counted: bool,
@@ -328,6 +372,7 @@ impl Invitation {
             why,
             place: None,
             asked_subject: false,
+            privately: false,
             counted: false,
             chance: 0,
             together: 0,
@@ -351,6 +396,10 @@ pub enum Fate {
     Waiting,
     Claimed,
     Passed,
+    /// They referred it to a colleague or to another subject.
+    Referred,
+    /// They answered, and the patron said that it did not solve it.
+    NotSolved,
     /// They said that it is of another subject. The desk had been wrong to ask them.
     Misdirected,
     /// Somebody else took the question, or time passed.
@@ -367,6 +416,8 @@ pub enum Why {
     Subject { subject: SubjectId },
     /// They opted in to the parent of a subject of the question.
     Parent { subject: SubjectId },
+    /// They opted in to a subject beside or below one of the question's.
+    Neighbour { subject: SubjectId },
     /// They take any question.
     Generalist,
     /// They speak the question's language, in which no subject has terms. A code such as `is`.
@@ -375,6 +426,10 @@ pub enum Why {
     Referred,
     /// The coordinator gave it to them.
     Assigned,
+    /// The patron asked for them by name.
+    ByName,
+    /// They took it from the daily list of stumpers.
+    Digest,
 }
 
 /// One line of a question's history: what happened, never anybody's words.
@@ -393,6 +448,7 @@ impl fmt::Display for Rung {
         f.write_str(match self {
             Rung::Specialists => "specialists",
             Rung::Parents => "librarians of the wider subject",
+            Rung::Neighbours => "librarians of near subjects",
             Rung::Generalists => "generalists",
             Rung::Speakers => "librarians who speak its language",
         })
@@ -434,6 +490,7 @@ mod tests {
             ("give up", Event::GiveUp),
             ("withdraw", Event::Withdraw),
             ("admit", Event::Admit),
+            ("not solved", Event::Reopen),
         ];
         let mut table = String::new();
         for (name, event) in &events {
@@ -457,6 +514,7 @@ mod tests {
         give up        unanswered ·          ·          ·          ·          ·          ·          ·
         withdraw       withdrawn  withdrawn  withdrawn  closed     ·          withdrawn  ·          withdrawn
         admit          ·          ·          ·          ·          ·          ·          ·          seeking
+        not solved     ·          ·          ·          seeking    seeking    ·          ·          ·
         ");
     }
 }

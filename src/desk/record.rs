@@ -22,6 +22,13 @@ const REACTIONS: usize = REACTION_MINUTES.len() + 1;
 /// each class of reaction times. By this, two together claim four of five within ten minutes.
 const ASSUMED_PERCENT: [f64; REACTIONS] = [10.0, 20.0, 35.0, 52.0, 66.0, 72.0, 76.0, 85.0];
 
+/// Ends of the classes of how long questions wait until they are claimed, in minutes.
+const WAIT_MINUTES: [u32; 5] = [10, 30, 60, 4 * 60, 24 * 60];
+const WAITS: usize = WAIT_MINUTES.len() + 1;
+
+/// From so many questions on it is said what was usual.
+const USUAL_FROM: u64 = 5;
+
 /// How many invitations the assumption weighs, against all of the desk.
 const ASSUMED_WEIGHT: f64 = 20.0;
 
@@ -69,7 +76,7 @@ pub struct Share {
 }
 
 /// What a librarian did in one subject.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Work {
     pub share: Share,
@@ -78,6 +85,10 @@ pub struct Work {
     pub thanked: u16,
     pub solved: u16,
     pub not_solved: u16,
+    /// How many of the questions they claimed had waited for how long, in classes, by the hour at which
+    /// they were asked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub waits: BTreeMap<u8, [u16; WAITS]>,
 }
 
 /// What the invitations of all librarians of a desk showed together.
@@ -85,6 +96,7 @@ pub struct Work {
 pub struct Crowd {
     asked_tenths: u64,
     claims: [u64; REACTIONS],
+    waits: BTreeMap<SubjectId, [[u64; WAITS]; BANDS]>,
 }
 
 /// An invitation, as far as a record remembers it.
@@ -92,6 +104,16 @@ pub struct Crowd {
 pub struct About<'a> {
     pub subject: &'a SubjectId,
     pub sent_at: Timestamp,
+}
+
+/// For when a claim is hoped.
+#[derive(Clone, Copy, Debug)]
+pub struct Hope {
+    pub now: Timestamp,
+    /// How long the invitation has been unanswered.
+    pub elapsed: SignedDuration,
+    /// How much longer a claim is hoped for.
+    pub within: SignedDuration,
 }
 
 impl Record {
@@ -122,22 +144,24 @@ impl Record {
         self.count(about, u16::try_from(tenths).unwrap_or(10));
     }
 
+    /// A question of this subject that was asked at that time had waited so long when they claimed it.
+    pub fn ended_a_wait(&mut self, subject: &SubjectId, asked_at: Timestamp, wait: SignedDuration) {
+        let minutes = wait.as_mins();
+        let class = WAIT_MINUTES.iter().position(|end| minutes <= i64::from(*end)).unwrap_or(WAITS - 1);
+        let band = u8::try_from(band_of(asked_at)).unwrap_or(0);
+        let count = &mut self.work_mut(subject).waits.entry(band).or_default()[class];
+        *count = count.saturating_add(1);
+    }
+
     /// What they did in a subject, to be changed.
     pub fn work_mut(&mut self, subject: &SubjectId) -> &mut Work {
         self.subjects.entry(subject.clone()).or_default()
     }
 
-    /// The chance that an invitation of this subject, unanswered for `elapsed` by now, is claimed within
-    /// a further `within`. `seen_at` is when they last wrote to the desk.
-    pub fn chance(
-        &self,
-        crowd: &Crowd,
-        about: About<'_>,
-        seen_at: Option<Timestamp>,
-        now: Timestamp,
-        elapsed: SignedDuration,
-        within: SignedDuration,
-    ) -> f64 {
+    /// The chance that an invitation is claimed in the time hoped for. `seen_at` is when they last wrote to
+    /// the desk.
+    pub fn chance(&self, crowd: &Crowd, about: About<'_>, seen_at: Option<Timestamp>, hope: Hope) -> f64 {
+        let Hope { now, elapsed, within } = hope;
         let until = elapsed.checked_add(within).unwrap_or(SignedDuration::MAX);
         let (before, by_then) = (self.claimed_within(crowd, elapsed), self.claimed_within(crowd, until));
         let plain = ((by_then - before) / (1.0 - before).max(0.01)).clamp(0.001, 0.98);
@@ -152,7 +176,7 @@ impl Record {
 
     /// How good their work in a subject was, around 1: what came of what they claimed.
     pub fn quality(&self, subject: &SubjectId) -> f64 {
-        let work = self.subjects.get(subject).copied().unwrap_or_default();
+        let Some(work) = self.subjects.get(subject) else { return 1.0 };
         let good = f64::from(work.answered) + f64::from(work.solved) + 0.5 * f64::from(work.thanked);
         let all = f64::from(work.share.claimed) + f64::from(work.solved) + 2.0 * f64::from(work.not_solved);
         ((CROWD_WEIGHT + good) / (CROWD_WEIGHT + all)).clamp(0.25, 1.25)
@@ -205,6 +229,7 @@ impl Record {
             ] {
                 *count /= 2;
             }
+            work.waits.values_mut().flatten().for_each(|count| *count /= 2);
         }
     }
 }
@@ -230,6 +255,7 @@ impl Crowd {
         for (sum, count) in self.claims.iter_mut().zip(record.claims) {
             *sum += u64::from(count);
         }
+        self.change_waits(record, |sum, count| *sum += count);
     }
 
     /// Takes a librarian's record out again.
@@ -237,6 +263,39 @@ impl Crowd {
         self.asked_tenths = self.asked_tenths.saturating_sub(u64::from(record.asked_tenths));
         for (sum, count) in self.claims.iter_mut().zip(record.claims) {
             *sum = sum.saturating_sub(u64::from(count));
+        }
+        self.change_waits(record, |sum, count| *sum = sum.saturating_sub(count));
+        self.waits.retain(|_, bands| bands.iter().flatten().any(|count| 0 < *count));
+    }
+
+    /// Within how many minutes half of those questions of a subject were claimed that were claimed at all
+    /// and asked at this hour, or at any hour where those were too few. `None` where nothing is known, or
+    /// it was more than a day.
+    pub fn usual_wait(&self, subject: &SubjectId, at: Timestamp) -> Option<u32> {
+        let bands = self.waits.get(subject)?;
+        let at_this_hour = bands[band_of(at)];
+        let at_any = bands.iter().fold([0; WAITS], |mut sum, band| {
+            sum.iter_mut().zip(band).for_each(|(sum, count)| *sum += count);
+            sum
+        });
+        let is_enough = |counts: &[u64; WAITS]| USUAL_FROM <= counts.iter().sum::<u64>();
+        let counts = [at_this_hour, at_any].into_iter().find(is_enough)?;
+        let half = counts.iter().sum::<u64>().div_ceil(2);
+        let mut sum = 0;
+        let class = counts.iter().position(|count| {
+            sum += count;
+            half <= sum
+        })?;
+        WAIT_MINUTES.get(class).copied()
+    }
+
+    fn change_waits(&mut self, record: &Record, change: impl Fn(&mut u64, u64)) {
+        for (subject, work) in record.subjects.iter().filter(|(_, work)| !work.waits.is_empty()) {
+            let bands = self.waits.entry(subject.clone()).or_default();
+            for (band, counts) in &work.waits {
+                let Some(sums) = bands.get_mut(usize::from(*band)) else { continue };
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| change(sum, u64::from(*count)));
+            }
         }
     }
 
@@ -366,7 +425,8 @@ mod tests {
     fn chance(record: &Record, crowd: &Crowd, elapsed: i64) -> f64 {
         let subject = SubjectId::new("history");
         let now = "2026-03-02T10:00:00Z".parse().unwrap();
-        record.chance(crowd, about(&subject), None, now, SignedDuration::from_mins(elapsed), WITHIN)
+        let hope = Hope { now, elapsed: SignedDuration::from_mins(elapsed), within: WITHIN };
+        record.chance(crowd, about(&subject), None, hope)
     }
 
     #[test]
@@ -415,9 +475,8 @@ mod tests {
         }
         let crowd = Crowd::default();
         let now: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
-        let chance = |subject, seen_at| {
-            record.chance(&crowd, about(subject), seen_at, now, SignedDuration::ZERO, WITHIN)
-        };
+        let hope = Hope { now, elapsed: SignedDuration::ZERO, within: WITHIN };
+        let chance = |subject, seen_at| record.chance(&crowd, about(subject), seen_at, hope);
         assert!(chance(&law, None) < chance(&history, None));
         assert!(chance(&law, None) < chance(&law, Some(now)));
     }

@@ -19,7 +19,7 @@ use crate::desk::record::Crowd;
 use crate::subjects::{Language, SubjectId};
 
 /// The classes of [`Record::class`](crate::desk::record::Record::class).
-const CLASSES: usize = 4;
+pub(crate) const CLASSES: usize = 4;
 
 const WEEK_MINUTES: u16 = 7 * 24 * 60;
 
@@ -33,6 +33,8 @@ pub struct Roster {
     free: Vec<u32>,
     /// Who may be asked, by subject and language; the empty language is the desk's own.
     lanes: BTreeMap<SubjectId, BTreeMap<String, Lane>>,
+    /// Who wants the daily list of open stumpers.
+    digest_readers: BTreeSet<u32>,
     zones: Vec<TimeZone>,
     zone_places: BTreeMap<String, u16>,
     crowd: Crowd,
@@ -104,6 +106,9 @@ impl Roster {
             window.minutes_of_week().map(move |(from, until)| (from, until, zone)).collect::<Vec<_>>()
         });
         let windows = windows.collect();
+        if librarian.digest && librarian.opted_in_at.is_some() && !person.stopped {
+            self.digest_readers.insert(place);
+        }
         self.places.insert(person.account.id.clone(), place);
         if let Some(entry) = self.entries.get_mut(place as usize) {
             *entry = Some(Listed { person, turn, windows });
@@ -123,7 +128,13 @@ impl Roster {
         if let Some(librarian) = &listed.person.librarian {
             self.crowd.subtract(&librarian.record);
         }
+        self.digest_readers.remove(&place);
         self.free.push(place);
+    }
+
+    /// Everybody who wants the daily list of open stumpers.
+    pub fn digest_readers(&self) -> impl Iterator<Item = &Person> {
+        self.digest_readers.iter().filter_map(|place| Some(&self.listed(*place)?.person))
     }
 
     /// Whether anybody may be asked in a language.
@@ -131,29 +142,24 @@ impl Roster {
         self.lanes_for(None, language, desk_language).any(|lane| lane.iter().any(|class| !class.is_empty()))
     }
 
-    /// Who takes a subject, or anything where it is `None`, and reads a language, likeliest to claim
-    /// first, and of those whoever was asked longest ago: only those whose turn has come, or all others.
+    /// Who takes a subject, or anything where it is `None`, and reads a language, of one class of likelihood
+    /// and whoever was asked longest ago first: only those whose turn has come, or all others.
     pub(crate) fn in_turn<'a>(
         &'a self,
-        subject: Option<&SubjectId>,
-        language: Option<&str>,
+        (subject, language): (Option<&SubjectId>, Option<&str>),
         desk_language: &str,
+        class: usize,
         now: Timestamp,
         has_come: bool,
-    ) -> impl Iterator<Item = (usize, &'a Listed)> + use<'a> {
+    ) -> impl Iterator<Item = &'a Listed> + use<'a> {
         let lanes: Vec<&Lane> = self.lanes_for(subject, language, desk_language).collect();
         let end = (now.as_second(), u32::MAX);
-        (0..CLASSES).flat_map(move |class| lanes.clone().into_iter().map(move |lane| (class, lane))).flat_map(
-            move |(class, lane)| {
-                let (come, not_yet) = if has_come {
-                    (Some(lane[class].range(..=end)), None)
-                } else {
-                    (None, Some(lane[class].range((end.0.saturating_add(1), 0)..)))
-                };
-                let places = come.into_iter().flatten().chain(not_yet.into_iter().flatten());
-                places.filter_map(move |(_, place)| Some((class, self.listed(*place)?)))
-            },
-        )
+        lanes.into_iter().flat_map(move |lane| {
+            let lane = &lane[class];
+            let all = (i64::MIN, 0)..=(i64::MAX, u32::MAX);
+            let range = if has_come { all.start().to_owned()..=end } else { (end.0 + 1, 0)..=*all.end() };
+            lane.range(range).filter_map(|(_, place)| self.listed(*place))
+        })
     }
 
     /// The clocks of all time zones in which somebody here has hours, at one time.

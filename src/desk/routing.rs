@@ -6,7 +6,7 @@
 //! subject, how likely they claim in time, and how much the desk asked of them lately.
 //!
 //! **Invariant:** nobody is found who did not opt in, who said `stop`, who asked the question, who was
-//! asked already, who is off duty, paused, resting or at a limit of theirs, who shares no language with
+//! asked already, who is off duty, paused, resting, away or at a limit of theirs, whom the patron blocked or who blocked the patron, who shares no language with
 //! the question, or who could not be asked as privately as the question is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,8 @@ use crate::desk::commands::hours;
 use crate::desk::person::{Librarian, Person};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Question, Rung, Why};
-use crate::desk::record::About;
-use crate::desk::roster::{Clocks, Roster};
+use crate::desk::record::{About, Hope};
+use crate::desk::roster::{CLASSES, Clocks, Roster};
 use crate::desk::settings::{Policy, Settings};
 use crate::subjects::{Language, SubjectId, Subjects};
 
@@ -136,24 +136,28 @@ fn ready_in<'a>(
         Policy::Waves | Policy::OneAtATime => COMPARED_MAX,
         Policy::Broadcast | Policy::RoundRobin => usize::MAX,
     };
-    let mut compared = [0; 4];
     let mut ready = Vec::new();
-    for (class, listed) in around.roster.in_turn(subject.as_ref(), language, own, around.now, true) {
-        if most <= compared[class] {
-            continue;
+    for class in 0..CLASSES {
+        let compared_before = ready.len();
+        let sought = (subject.as_ref(), language);
+        for listed in around.roster.in_turn(sought, own, class, around.now, true) {
+            if most <= ready.len() - compared_before {
+                break;
+            }
+            let person = &listed.person;
+            let Some(librarian) = &person.librarian else { continue };
+            let is_changed = around.changed.contains_key(&person.account.id);
+            if is_changed || seen.contains(&person.account.id) {
+                continue;
+            }
+            let may = may_ever(question, person, librarian, around)
+                && free_from(librarian, around.now).is_none()
+                && clocks.is_on_duty(listed);
+            if may {
+                seen.insert(&person.account.id);
+                ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
+            }
         }
-        let person = &listed.person;
-        let Some(librarian) = &person.librarian else { continue };
-        let is_changed = around.changed.contains_key(&person.account.id);
-        if is_changed || seen.contains(&person.account.id) || !may_ever(question, person, librarian, around) {
-            continue;
-        }
-        if free_from(librarian, around.now).is_some() || !clocks.is_on_duty(listed) {
-            continue;
-        }
-        seen.insert(&person.account.id);
-        compared[class] += 1;
-        ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
     }
     for (account, person) in around.changed {
         let Some(librarian) = &person.librarian else { continue };
@@ -196,11 +200,12 @@ fn look_ahead(question: &Question, circles: &[(Rung, Why)], around: &Circumstanc
         if !around.changed.values().filter(is_in).all(&mut note) {
             return;
         }
-        for has_come in [true, false] {
-            let listed = around.roster.in_turn(subject.as_ref(), language, own, around.now, has_come);
+        for (class, has_come) in (0..CLASSES).flat_map(|class| [(class, true), (class, false)]) {
+            let sought = (subject.as_ref(), language);
+            let listed = around.roster.in_turn(sought, own, class, around.now, has_come);
             let mut unchanged =
-                listed.filter(|(_, listed)| !around.changed.contains_key(&listed.person.account.id));
-            if !unchanged.all(|(_, listed)| note(&listed.person)) {
+                listed.filter(|listed| !around.changed.contains_key(&listed.person.account.id));
+            if !unchanged.all(|listed| note(&listed.person)) {
                 return;
             }
         }
@@ -218,7 +223,9 @@ fn candidate(
 ) -> Candidate {
     let subject = subject_asked(why);
     let chance = chance(librarian, &subject, around, around.now, SignedDuration::ZERO);
-    let fit = librarian.record.quality(&subject) * coverage(question, librarian);
+    let is_at_odds = question.level.is_some_and(|level| librarian.level.is_some_and(|liked| liked != level));
+    let taste = if is_at_odds { 0.7 } else { 1.0 };
+    let fit = librarian.record.quality(&subject) * coverage(question, librarian, around.subjects) * taste;
     let score = chance * fit * ease(librarian, around.now);
     Candidate { librarian: person.account.clone(), rung, why: why.clone(), chance, score }
 }
@@ -233,16 +240,26 @@ pub fn chance(
     elapsed: SignedDuration,
 ) -> f64 {
     let about = About { subject, sent_at };
-    let within = around.settings.claim_within;
-    librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, around.now, elapsed, within)
+    let hope = Hope { now: around.now, elapsed, within: around.settings.claim_within };
+    librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, hope)
 }
 
-/// How much of the question a librarian's subjects cover, up to 1.
-fn coverage(question: &Question, librarian: &Librarian) -> f64 {
-    let sure = |found: &crate::desk::question::FoundSubject| found.confidence.max(0.01);
-    let all: f64 = question.subjects.iter().map(sure).sum();
-    let theirs = question.subjects.iter().filter(|found| librarian.subjects.contains(&found.subject));
-    let covered: f64 = theirs.map(sure).sum();
+/// How much of the question a librarian's subjects cover, up to 1. A parent or child counts half.
+fn coverage(question: &Question, librarian: &Librarian, subjects: &Subjects) -> f64 {
+    let is_child_of = |child: &SubjectId, parent: &SubjectId| {
+        subjects.get(child).and_then(|subject| subject.parent.as_ref()) == Some(parent)
+    };
+    let (mut all, mut covered) = (0.0, 0.0);
+    for found in &question.subjects {
+        let sure = found.confidence.max(0.01);
+        let is_near = |own: &SubjectId| is_child_of(own, &found.subject) || is_child_of(&found.subject, own);
+        all += sure;
+        covered += match librarian.subjects.contains(&found.subject) {
+            true => sure,
+            false if librarian.subjects.iter().any(is_near) => sure / 2.0,
+            false => 0.0,
+        };
+    }
     if all <= 0.0 { 1.0 } else { (0.5 + 0.5 * covered / all).min(1.0) }
 }
 
@@ -280,15 +297,26 @@ fn may_ever(question: &Question, person: &Person, librarian: &Librarian, around:
     librarian.opted_in_at.is_some()
         && !person.stopped
         && question.patron.id != *account
+        && !person.linked.contains(&question.patron.id)
         && question.invitation(account).is_none()
+        && !person.linked.iter().any(|other| question.invitation(other).is_some())
         && account.network.copy_visibility(question.visibility).is_some()
+        && (person.wrote_directly || !account.network.wants_the_first_word())
+        && !are_blocked(question, person)
         && speaks(librarian, question.language.as_deref(), &around.settings.language)
+}
+
+/// Whether the librarian or the patron does not want to be brought together with the other.
+fn are_blocked(question: &Question, person: &Person) -> bool {
+    let by_patron = !question.blocked.is_empty() && question.blocked.contains(&person.account.id.digest());
+    by_patron || !person.blocked.is_empty() && person.blocked.contains(&question.patron.id.digest())
 }
 
 /// From when on a librarian has room for one more question, where they have none now; `MAX` where nobody
 /// knows.
 fn free_from(librarian: &Librarian, now: Timestamp) -> Option<Timestamp> {
-    let until = [librarian.paused_until, librarian.resting_until].into_iter().flatten().max();
+    let until = [librarian.paused_until, librarian.resting_until, librarian.away_until(now)];
+    let until = until.into_iter().flatten().max();
     if let Some(until) = until.filter(|until| now < *until) {
         return Some(until);
     }
@@ -326,9 +354,11 @@ fn foreign_language(question: &Question, settings: &Settings) -> Option<Language
 /// The subject to which the librarians of a circle opted in; `None` for a circle of all.
 fn subject_of(why: &Why) -> Option<SubjectId> {
     match why {
-        Why::Subject { subject } | Why::Parent { subject } => Some(subject.clone()),
+        Why::Subject { subject } | Why::Parent { subject } | Why::Neighbour { subject } => {
+            Some(subject.clone())
+        }
         Why::Generalist => Some(SubjectId::general()),
-        Why::Language { .. } | Why::Referred | Why::Assigned => None,
+        Why::Language { .. } | Why::Referred | Why::Assigned | Why::ByName | Why::Digest => None,
     }
 }
 
@@ -346,12 +376,23 @@ fn circles(question: &Question, around: &Circumstances<'_>) -> Vec<(Rung, Why)> 
     for subject in wider {
         circles.push((Rung::Parents, Why::Parent { subject }));
     }
+    for subject in neighbours(&own, around.subjects) {
+        circles.push((Rung::Neighbours, Why::Neighbour { subject }));
+    }
     circles.push((Rung::Generalists, Why::Generalist));
     let foreign = foreign_language(question, around.settings);
     if let Some(language) = foreign.filter(|language| !around.subjects.speak(*language)) {
         circles.push((Rung::Speakers, Why::Language { language: language.code().to_owned() }));
     }
     circles
+}
+
+/// The subjects right below the question's own, and beside them below the same parent.
+fn neighbours(own: &[&SubjectId], subjects: &Subjects) -> Vec<SubjectId> {
+    let parents: Vec<&SubjectId> = own.iter().filter_map(|id| subjects.get(id)?.parent.as_ref()).collect();
+    let is_near = |parent: &SubjectId| own.contains(&parent) || parents.contains(&parent);
+    let near = subjects.iter().filter(|subject| subject.parent.as_ref().is_some_and(is_near));
+    near.map(|subject| subject.id.clone()).filter(|id| !own.contains(&id)).collect()
 }
 
 /// The parents of a subject, nearest first. Rule files with a cycle are refused when they are read;

@@ -24,6 +24,8 @@ pub struct View<'a> {
     /// The author of a post, the addressee of a letter, the librarian of a coordinator's wish, as
     /// stored; `None` for somebody new.
     pub person: Option<Person>,
+    /// The other accounts of that person, and whoever was given the one-time code that a post names.
+    pub others: Vec<Person>,
     /// The questions that may be meant: all that involve the person and have not been erased, the
     /// one that `link` names, those whose code stands in the text, the one whose timer fired.
     pub questions: Vec<Question>,
@@ -31,6 +33,8 @@ pub struct View<'a> {
     pub link: Option<Link>,
     /// A code that no question has, for a new question.
     pub free_code: Code,
+    /// A number of which nobody can know anything before, for one-time codes.
+    pub chance: u64,
 }
 
 /// What one post on a network is to the desk. Kept for the desk's own posts and for those it acted

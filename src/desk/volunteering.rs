@@ -3,22 +3,30 @@
 //! **Invariant:** only the librarian's own words opt them in, and `leave` takes effect in the same
 //! step that reads it.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::desk::commands::SUBJECTS_MAX;
+use crate::desk::commands::days::Day;
+use crate::desk::commands::hours::HoursMistake;
+use crate::desk::commands::{Mistake, SUBJECTS_MAX};
 use crate::desk::conversation::Spoken;
 use crate::desk::draft::Draft;
 use crate::desk::escalation;
 use crate::desk::ids::Code;
+use crate::desk::intake;
 use crate::desk::letter::Purpose;
-use crate::desk::person::{Hours, Librarian};
+use crate::desk::person::{Hours, Level, Librarian, Signature};
 use crate::desk::post::Account;
 use crate::desk::question::Fate;
 use crate::desk::record::{Allowance, Per};
 use crate::desk::settings::Settings;
 use crate::desk::step::Outcome;
-use crate::desk::wording;
+use crate::desk::{outbox, wording};
 use crate::subjects::SubjectId;
+
+/// A librarian can have so many absences ahead.
+const AWAY_MAX: usize = 20;
 
 /// `join history, genealogy`: opts in to these subjects, besides those joined before.
 pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<SubjectId>) -> Outcome {
@@ -27,7 +35,7 @@ pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<Sub
     let librarian = person.librarian.get_or_insert_with(|| newcomer(settings));
     let known = librarian.subjects.iter().filter(|subject| !subjects.contains(subject)).count();
     if SUBJECTS_MAX < known + subjects.len() {
-        let body = wording::mistaken(&crate::desk::commands::Mistake::TooManySubjects);
+        let body = wording::mistaken(&Mistake::TooManySubjects);
         draft.reply(spoken.post, Purpose::Reply, body);
         return Outcome::Helped;
     }
@@ -35,7 +43,11 @@ pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<Sub
     librarian.subjects.extend(subjects);
     let librarian = librarian.clone();
     let names = librarian.subjects.iter().map(|subject| escalation::subject_name(draft, subject));
-    let body = wording::joined(&wording::join(names), &librarian);
+    let names = wording::join(names);
+    let network = spoken.post.author.id.network;
+    let in_public = network.asks_in_direct_messages() && !draft.heard_as(spoken.post).is_private();
+    let body =
+        if in_public { wording::joined_in_public(&names) } else { wording::joined(&names, &librarian) };
     draft.reply(spoken.post, Purpose::Reply, body);
     Outcome::Commanded
 }
@@ -92,6 +104,16 @@ pub(crate) fn limit(draft: &mut Draft<'_>, spoken: &Spoken<'_>, limit: u32) -> O
     })
 }
 
+/// `sign as Ann Reader, Springfield Library`: how answers are signed, on every network.
+pub(crate) fn sign(draft: &mut Draft<'_>, spoken: &Spoken<'_>, name: Option<String>) -> Outcome {
+    set(draft, spoken, |librarian| {
+        let signature = name.map_or(Signature::Nameless, |name| Signature::Name(outbox::defused(&name)));
+        let said = wording::signature_set(&signature);
+        librarian.signature = signature;
+        said
+    })
+}
+
 /// `pause 3 days`; without a time it lasts until `back`.
 pub(crate) fn pause(draft: &mut Draft<'_>, spoken: &Spoken<'_>, length: Option<SignedDuration>) -> Outcome {
     let until = length.map(|length| draft.now.checked_add(length).unwrap_or(Timestamp::MAX));
@@ -105,7 +127,75 @@ pub(crate) fn pause(draft: &mut Draft<'_>, spoken: &Spoken<'_>, length: Option<S
 pub(crate) fn back(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     set(draft, spoken, |librarian| {
         librarian.paused_until = None;
+        librarian.resting_until = None;
+        librarian.away.clear();
         wording::back()
+    })
+}
+
+/// `invitations 1 a day`.
+pub(crate) fn invitations(draft: &mut Draft<'_>, spoken: &Spoken<'_>, allowance: Allowance) -> Outcome {
+    set(draft, spoken, |librarian| {
+        librarian.invitations = allowance;
+        wording::asking::invitations_set(allowance)
+    })
+}
+
+/// `away 24 Dec to 2 Jan`: by their own clock, the last day included.
+pub(crate) fn away(draft: &mut Draft<'_>, spoken: &Spoken<'_>, from: Day, until: Day) -> Outcome {
+    let now = draft.now;
+    let mistaken = || wording::mistaken(&Mistake::Away);
+    set(draft, spoken, |librarian| {
+        let today = librarian.zone().to_datetime(now).date();
+        let Some(first) = from.after(today) else { return mistaken() };
+        let Some(last) = until.after(first).filter(|last| first <= *last && today <= *last) else {
+            return mistaken();
+        };
+        librarian.away.retain(|(_, until)| today <= *until);
+        if librarian.away.len() < AWAY_MAX {
+            librarian.away.push((first, last));
+        }
+        wording::asking::away_set(&intake::date_in_words(first), &intake::date_in_words(last))
+    })
+}
+
+/// `only weekends`: the hours they have, on these days.
+pub(crate) fn only_on(draft: &mut Draft<'_>, spoken: &Spoken<'_>, days: &BTreeSet<i8>) -> Outcome {
+    set(draft, spoken, |librarian| {
+        if librarian.hours.is_empty() {
+            return wording::mistaken(&Mistake::Hours(HoursMistake::NoZone));
+        }
+        librarian.hours.iter_mut().for_each(|window| window.days = days.clone());
+        wording::hours_set(&librarian.hours)
+    })
+}
+
+pub(crate) fn level(draft: &mut Draft<'_>, spoken: &Spoken<'_>, level: Option<Level>) -> Outcome {
+    set(draft, spoken, |librarian| {
+        librarian.level = level;
+        wording::asking::level_set(level)
+    })
+}
+
+pub(crate) fn by_name(draft: &mut Draft<'_>, spoken: &Spoken<'_>, may: bool) -> Outcome {
+    set(draft, spoken, |librarian| {
+        librarian.by_name = may;
+        wording::asking::by_name_set(may)
+    })
+}
+
+pub(crate) fn digest(draft: &mut Draft<'_>, spoken: &Spoken<'_>, wanted: bool) -> Outcome {
+    set(draft, spoken, |librarian| {
+        librarian.digest = wanted;
+        wording::asking::digest_set(wanted)
+    })
+}
+
+/// `my help`: what came of what they did.
+pub(crate) fn my_help(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
+    let now = draft.now;
+    set(draft, spoken, |librarian| {
+        wording::asking::my_help(librarian, librarian.load.within(librarian.day(now), 28))
     })
 }
 

@@ -5,12 +5,14 @@
 //!
 //! **Invariant:** nothing here decides anything. People's own words come in already defused.
 
+pub mod asking;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::{LIMIT_MAX, Mistake, SUBJECTS_MAX};
 use crate::desk::ids::Code;
-use crate::desk::person::{Hours, Librarian};
+use crate::desk::person::{Hours, Librarian, Signature};
 use crate::desk::post::Network;
 use crate::desk::question::{Question, State};
 use crate::desk::settings::Settings;
@@ -20,6 +22,8 @@ use crate::desk::settings::Settings;
 pub enum Search {
     /// So many librarians were asked just now.
     Asked(usize),
+    /// The librarian was asked for whom the patron asked by name.
+    ByName,
     /// Librarians are there, but none is on duty or free before this time.
     Later(Timestamp),
     /// So many librarians were asked just now because they speak this language.
@@ -35,6 +39,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
     let search = match search {
         Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
         Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
+        Search::ByName => asking::asked_by_name(),
         Search::Later(at) => {
             format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at, settings))
         }
@@ -54,11 +59,31 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
     )
 }
 
-pub fn invitation(code: &Code, from: &str, subjects: &str, why: &str, text: &str) -> String {
+pub fn invitation(
+    code: &Code,
+    audience: Audience,
+    from: &str,
+    subjects: &str,
+    why: &str,
+    text: &str,
+) -> String {
+    let goes_back = match audience {
+        Audience::AsReplied => "Your reply goes back as the answer.",
+        Audience::Everybody => "Your reply goes back as the answer, in public, as they asked.",
+    };
     format!(
-        "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\nYour reply goes back as the answer. \
+        "A question from {from} for you, {code} ({subjects}):\n\n“{text}”\n\n{goes_back} \
          Or reply: claim · pass · ask: … · refer to …\n({why})"
     )
+}
+
+/// Who will read what a librarian replies to an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody but who could read the reply itself.
+    AsReplied,
+    /// Everybody, as the question was public, although the reply is not.
+    Everybody,
 }
 
 /// Why a librarian is asked, for the invitation.
@@ -253,7 +278,7 @@ pub fn withdrawn_to_librarian(code: &Code) -> String {
 
 pub fn reminder(code: &Code, release_after: SignedDuration) -> String {
     format!(
-        "{code} is still waiting for your answer. Say claim to keep it, or pass to let it go; otherwise I'll ask somebody else in {}.",
+        "{code} is still waiting for your answer. Say keep to keep it, or pass to let it go; otherwise I'll ask somebody else in {}.",
         duration(release_after)
     )
 }
@@ -281,6 +306,28 @@ pub fn gave_up(code: &Code, waited: SignedDuration) -> String {
     )
 }
 
+/// The same where it is the last word that may be said there.
+pub fn gave_up_for_good(code: &Code, waited: SignedDuration) -> String {
+    format!(
+        "I'm sorry: in {} I found nobody who could answer {code}. Your own library may be able to help, and you can ask again any time.",
+        duration(waited)
+    )
+}
+
+/// Help where it has to be one short post.
+pub fn help_in_one_post() -> String {
+    "Ask me anything you'd ask a librarian: I pass it to one who knows and reply here with the answer. \
+     Librarians: send me “join history” as a direct message. “stop” and “forget me” always work."
+        .to_owned()
+}
+
+/// To a librarian who joined in public on a network where the desk may not write to them first.
+pub fn joined_in_public(subjects: &str) -> String {
+    format!(
+        "Welcome to the desk! You take: {subjects}. Here I may ask you only in direct messages, once you have sent me one: please send me “hello”."
+    )
+}
+
 pub fn interview_over_to_patron(code: &Code) -> String {
     format!("I haven't heard from you about {code}, so I've put it aside. Mention me to ask again any time.")
 }
@@ -302,15 +349,81 @@ pub fn cannot_reach_you_privately(network: Network) -> String {
         Network::Bluesky => {
             "Please let everyone message you (Settings, Chat settings), or send me a direct message first."
         }
-        Network::Sandbox => "Please send me a direct message first.",
+        Network::Sandbox | Network::X => "Please send me a direct message first.",
     };
     format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
+}
+
+pub fn signature_set(signature: &Signature) -> String {
+    let as_what = match signature {
+        Signature::Name(name) => name,
+        Signature::Nameless | Signature::Usual => "a librarian",
+    };
+    format!("I'll sign your answers: — {as_what}")
+}
+
+pub fn link_in_private() -> String {
+    "The code for linking accounts is for your eyes only. Please say link in a direct message.".to_owned()
+}
+
+pub fn link_code(code: &str, valid_for: SignedDuration) -> String {
+    format!(
+        "Write to me from your other account: link {code} . The code works once, within {}. The two accounts then share your subjects, limits and wishes; I ask you where you wrote last.",
+        duration(valid_for)
+    )
+}
+
+pub fn link_unknown() -> String {
+    "I don't know this code, or its time is over. Say link in a direct message from your other account to get a new one.".to_owned()
+}
+
+pub fn link_too_many(most: usize) -> String {
+    format!("I can link {most} accounts of one person at most.")
+}
+
+pub fn linked() -> String {
+    "Linked! Both accounts now count as one person here. Say unlink to undo it.".to_owned()
+}
+
+pub fn linked_elsewhere(network: Network) -> String {
+    format!("This account is now linked with one on {network}. If that wasn't you, say unlink.")
+}
+
+pub fn unlinked(was_linked: bool) -> String {
+    if was_linked {
+        "This account is on its own again.".to_owned()
+    } else {
+        "This account isn't linked with any other.".to_owned()
+    }
 }
 
 pub fn reply_must_be_public(code: &Code) -> String {
     format!(
         "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."
     )
+}
+
+/// A librarian's words for a patron whose network lets the desk reply to each post once, and has.
+pub fn no_reply_left(code: &Code) -> String {
+    format!(
+        "{code}: on the patron's network I may reply to each of their posts once, and I have. \
+         Your words did not reach them; please send them again when they have written again."
+    )
+}
+
+/// An answer was longer than the one post that the patron's network allows.
+pub fn answer_cut(code: &Code) -> String {
+    format!(
+        "{code}: only the beginning of your answer fits into the one post I may write there; the patron sees “[…]”. \
+         When they reply, you can send the rest."
+    )
+}
+
+/// In an invitation: how long the answer may be.
+pub fn answer_in_one_post(weight_max: usize) -> String {
+    // What the desk writes around it, with some room for letters that weigh more.
+    let room = weight_max.saturating_sub(80);
+    format!("\n(One short post is all I may write to this patron: up to {room} letters reach them.)")
 }
 
 pub fn capped(until: Timestamp, settings: &Settings) -> String {
@@ -344,9 +457,9 @@ pub fn help(settings: &Settings, is_librarian: bool) -> String {
         .map(|contact| format!(" Run by {}.", crate::desk::outbox::defused(contact)))
         .unwrap_or_default();
     let own = if is_librarian {
-        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · pause 3 days · back · leave · my questions. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: …"
+        "Your commands: join history, law · hours 18:00-22:00 Europe/Berlin weekdays · languages en, de · limit 2 · invitations 1 a day · away 24 Dec · pause 3 days · back · digest on · by name yes · leave · my questions · my help · sign as Ann Reader, Springfield Library · link. On an invitation: reply with the answer, or claim · pass · ask: … · refer to … · wrong subject, this is … · done · also: … · why me"
     } else {
-        "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks. Librarians: say join and your subjects."
+        "Ask me anything in your own words; I find a librarian who knows. Then: status · cancel · thanks · solved · not solved. Librarians: say join and your subjects."
     };
     let learning = if settings.learn_from_questions {
         " When a librarian corrects the subject of a public question, my word lists may learn single words from it, until it is erased; to keep yours out, say no learning."
@@ -505,9 +618,20 @@ pub fn mistaken(mistake: &Mistake) -> String {
             "For how long? For example: pause 3 days, pause 2 weeks; or pause alone, until you say back"
                 .to_owned()
         }
+        Mistake::Away => {
+            "On which days? For example: away 24 Dec, or: away 2026-12-24 to 2026-12-26".to_owned()
+        }
+        Mistake::Invitations => {
+            "How many invitations? For example: invitations 1 a day, or: invitations 3 a week".to_owned()
+        }
+        Mistake::Read => "The READ scale goes from 1 to 6. For example: done read 3".to_owned(),
         Mistake::AskWhat => "What shall I ask the patron? For example: ask: which county?".to_owned(),
         Mistake::AlsoWhat => "What shall I add? Write it after also:".to_owned(),
         Mistake::ReferWhom => "To whom? For example: refer to law, or refer to @colleague".to_owned(),
+        Mistake::LinkWhat => {
+            "That is no one-time code. Say link in a direct message from your other account to get one."
+                .to_owned()
+        }
         Mistake::Word { closest: Some(closest) } => {
             format!("I didn't understand that. Did you mean {closest}? Say help to see what I know.")
         }
@@ -566,7 +690,7 @@ pub fn join(items: impl Iterator<Item = String>) -> String {
 
 /// A time for people whose own time zone is unknown: in the desk's, which is named, with the date,
 /// because a day of the week alone may be the next or the one after it.
-fn moment(at: Timestamp, settings: &Settings) -> String {
+pub(crate) fn moment(at: Timestamp, settings: &Settings) -> String {
     let at = at.to_zoned_datetime(settings.time_zone.clone());
     // Zones without a name of their own for the time are known by their distance alone, such as `-03`.
     let zone = at.strftime("%Z").to_string();
@@ -585,7 +709,7 @@ pub fn duration(length: SignedDuration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-fn number(count: usize) -> String {
+pub(crate) fn number(count: usize) -> String {
     const WORDS: [&str; 11] =
         ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())

@@ -365,7 +365,7 @@ fn urgency(purpose: Purpose) -> u8 {
         Purpose::Answer | Purpose::Farewell | Purpose::Deletion => 0,
         Purpose::Interview | Purpose::Detail | Purpose::Reply => 1,
         Purpose::Invitation => 2,
-        Purpose::Notice => 3,
+        Purpose::Notice | Purpose::Ending => 3,
         Purpose::Acknowledgement | Purpose::Thanks => 4,
     }
 }

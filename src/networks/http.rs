@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
 use crate::clock;
@@ -40,6 +40,8 @@ pub struct Answer {
     pub status: u16,
     /// When the server wants to be asked again, where it says so.
     pub wait: Option<Duration>,
+    /// The server's own time, where it says it.
+    pub date: Option<Timestamp>,
     body: Vec<u8>,
 }
 
@@ -83,10 +85,12 @@ pub fn client() -> Result<reqwest::Client, NoClient> {
 pub async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
     let response = request.send().await.map_err(|error| silence(&error))?;
     let status = response.status().as_u16();
-    let wait = wait_asked_for(response.headers(), clock::now());
+    let date = date_of(response.headers());
+    // Times in headers are by the server's clock, which need not agree with this computer's.
+    let wait = wait_asked_for(response.headers(), date.unwrap_or_else(clock::now));
     match read_body(response).await {
-        Ok(body) => Ok(Answer { status, wait, body }),
-        Err(_) if status >= 300 => Ok(Answer { status, wait, body: Vec::new() }),
+        Ok(body) => Ok(Answer { status, wait, date, body }),
+        Err(_) if status >= 300 => Ok(Answer { status, wait, date, body: Vec::new() }),
         Err(silence) => Err(silence),
     }
 }
@@ -131,7 +135,13 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Silence> 
     Ok(body)
 }
 
-/// Reads `Retry-After` (seconds or a date) or else `RateLimit-Reset` (seconds since 1970).
+fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.trim()).ok()
+}
+
+/// Reads `Retry-After` (seconds or a date) or else `RateLimit-Reset` or `X-Rate-Limit-Reset` (seconds
+/// since 1970).
 fn wait_asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let until =
@@ -144,7 +154,7 @@ fn wait_asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         })
     });
     let reset = || {
-        let second = text("ratelimit-reset")?.parse::<i64>().ok()?;
+        let second = text("ratelimit-reset").or(text("x-rate-limit-reset"))?.parse::<i64>().ok()?;
         Some(until(Timestamp::from_second(second).ok()?))
     };
     retry_after.or_else(reset).map(|wait| wait.clamp(WAIT_MIN, WAIT_MAX))
@@ -170,6 +180,7 @@ mod tests {
         check("a date", &[("retry-after", "Tue, 24 Nov 2026 10:05:00 GMT")], Some(300));
         check("a date gone by", &[("retry-after", "Tue, 24 Nov 2026 09:00:00 GMT")], Some(1));
         check("the end of the window", &[("ratelimit-reset", "1795514460")], Some(60));
+        check("as X names it", &[("x-rate-limit-reset", "1795514460")], Some(60));
         check("both: the clear word counts", &[("ratelimit-reset", "1"), ("retry-after", "7")], Some(7));
         check("not before next year", &[("retry-after", "31536000")], Some(3600));
         check("nonsense", &[("retry-after", "soon"), ("ratelimit-reset", "-9223372036854775808")], None);

@@ -83,6 +83,7 @@ impl World<'_> {
             | Purpose::Interview
             | Purpose::Answer
             | Purpose::Thanks
+            | Purpose::Ending
             | Purpose::Reply
             | Purpose::Farewell
             | Purpose::Deletion => {}

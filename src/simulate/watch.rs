@@ -199,7 +199,9 @@ impl Watch {
         let is_told = match question.state {
             State::Answered { .. } => to_patron(&[Purpose::Answer]),
             State::Interview { .. } => to_patron(&[Purpose::Interview]),
-            State::Unanswered | State::Withdrawn => to_patron(&[Purpose::Notice, Purpose::Reply]),
+            State::Unanswered | State::Withdrawn => {
+                to_patron(&[Purpose::Ending, Purpose::Notice, Purpose::Reply])
+            }
             State::Seeking if before.is_none() => to_patron(&[Purpose::Acknowledgement]),
             State::Seeking | State::Claimed { .. } | State::Closed | State::Held { .. } => true,
         };
@@ -238,9 +240,11 @@ impl Watch {
             self.allowance(librarian, view, step);
             let place = people.by_account.get(librarian);
             let is_in_hours = place.is_none_or(|place| people.is_in_hours(*place, step.at.as_millisecond()));
-            self.must(is_in_hours || invitation.why == Why::Assigned, "quiet hours", || {
-                format!("{code} was offered to somebody outside their hours")
-            });
+            self.must(
+                is_in_hours || matches!(invitation.why, Why::Assigned | Why::Digest),
+                "quiet hours",
+                || format!("{code} was offered to somebody outside their hours"),
+            );
             let is_paused = |person: &Person| {
                 person
                     .librarian

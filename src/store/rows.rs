@@ -123,7 +123,7 @@ pub(super) fn concerns(letter: &Letter, account: &AccountId) -> bool {
 /// `no learning`, and nothing said to them since `before`.
 pub(super) fn is_long_gone(person: &Person, before: Timestamp) -> bool {
     let last = person.recent_replies.iter().copied().chain(person.helped_at).max();
-    let wishes = person.stopped || person.no_learning;
+    let wishes = person.stopped || person.no_learning || !person.linked.is_empty();
     person.librarian.is_none() && !wishes && last.is_none_or(|last| last < before)
 }
 

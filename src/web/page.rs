@@ -23,7 +23,7 @@ const PATRON_WORDS: [(&str, &str); 6] = [
     ("stop", "it never writes to you again"),
     ("forget me", "it erases everything about you"),
 ];
-const LIBRARIAN_WORDS: [(&str, &str); 8] = [
+const LIBRARIAN_WORDS: [(&str, &str); 10] = [
     ("join history, genealogy", "opt in to subjects"),
     ("hours 18:00-22:00 Europe/Berlin weekdays", "when you may be asked"),
     ("languages en, de", "which questions you can read"),
@@ -31,6 +31,8 @@ const LIBRARIAN_WORDS: [(&str, &str); 8] = [
     ("pause 3 days", "a break"),
     ("back", "the end of a break"),
     ("my questions", "what you have open"),
+    ("sign as …", "how your answers are signed"),
+    ("link", "join another account of yours"),
     ("leave", "opt out"),
 ];
 const INVITATION_WORDS: [(&str, &str); 7] = [

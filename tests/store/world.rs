@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
-use stumper::desk::question::{Correction, Entry, Fate, Invitation, Reason, Rung, Why};
+use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
 use stumper::desk::record::Allowance;
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
@@ -79,7 +79,13 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 

@@ -13,11 +13,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
 use stumper::desk::letter::{Content, Delivery, Refusal, ReplyTo};
-use stumper::desk::outbox;
+use stumper::desk::linking::OneTimeCode;
 use stumper::desk::{
     Account, AccountId, Action, Anchor, Code, Confidential, Input, Letter, Network, Outcome, Place, Post,
     PostId, Purpose, Question, Settings, Visibility,
 };
+use stumper::desk::{outbox, weight};
 use stumper::engine::{Engine, Handled};
 use stumper::store::Store;
 use stumper::subjects::{RuleFile, SCREENING_FOLDER, Subjects};
@@ -101,12 +102,17 @@ pub struct World {
     audiences: BTreeMap<PostId, Visibility>,
     /// Everybody who wrote to the desk, or said `join`.
     spoke: BTreeSet<AccountId>,
+    /// Who wrote each post that is not the desk's, and who wrote to the desk privately.
+    authors: BTreeMap<PostId, AccountId>,
+    spoke_directly: BTreeSet<AccountId>,
     /// Everybody who opted in with their own words.
     joined: BTreeSet<AccountId>,
     /// Who said `stop`, and how many posts the desk had made by then.
     stopped: BTreeMap<AccountId, usize>,
     /// People to whom networks deliver nothing.
     pub unreachable: BTreeSet<String>,
+    /// The one-time code that the desk gave out last.
+    pub one_time: Option<String>,
     /// Who cannot be written to in private.
     pub closed: BTreeSet<String>,
     /// The language that people's clients declare.
@@ -146,9 +152,12 @@ impl World {
             said: Vec::new(),
             audiences: BTreeMap::new(),
             spoke: BTreeSet::new(),
+            authors: BTreeMap::new(),
+            spoke_directly: BTreeSet::new(),
             joined: BTreeSet::new(),
             stopped: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            one_time: None,
             closed: BTreeSet::new(),
             declared: None,
             network_down: false,
@@ -191,6 +200,7 @@ impl World {
             post: anchor,
         };
         self.audiences.insert(place.post_id(), visibility);
+        self.authors.insert(place.post_id(), who.id.clone());
         let names: Vec<&str> = text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect();
         let text = text.replace("@desk", "").trim().to_owned();
         Post {
@@ -343,6 +353,7 @@ impl World {
                 };
                 self.audiences.insert(place.post_id(), *visibility);
                 self.check_addressee(&posted);
+                self.check_rules_of_x(&posted, reply_to.as_ref());
                 self.check_names(&posted);
                 self.write_post(&posted, reply_to.is_none());
                 self.posted.push(posted);
@@ -362,6 +373,13 @@ impl World {
         let name = format!("@{} ", to.handle);
         let text = posted.text.strip_prefix(&name).unwrap_or(&posted.text).replace('\n', "\n      ");
         let text = text.replace("\n      \n", "\n\n");
+        let text = match text.split(' ').find(|word| OneTimeCode::parse(word).is_some()) {
+            Some(code) => {
+                self.one_time = Some(code.to_owned());
+                text.replace(code, "{one-time code}")
+            }
+            None => text,
+        };
         let network =
             if to.id.network == Network::Sandbox { String::new() } else { format!("@{}", to.id.network) };
         let how = match (posted.visibility, is_new_thread) {
@@ -397,8 +415,20 @@ impl World {
     /// is unlisted there is meant for everybody; any other is for those who can see it.
     fn audience_of(&self, post: &Post) -> Visibility {
         let parent = self.posted.iter().find(|posted| Some(posted.place.post_id()) == post.in_reply_to);
-        let code = parent.and_then(|posted| posted.letter.about.as_ref());
+        let named = self.codes.iter().find(|code| post.text.reveal().contains(code.as_str()));
+        let is_message = post.author.id.network == Network::X && post.visibility == Visibility::Direct;
+        let code = named.filter(|_| is_message).or(parent.and_then(|posted| posted.letter.about.as_ref()));
         let question = code.and_then(|code| self.engine.store().question(code).unwrap());
+        // Librarians on X are asked in direct messages whatever the question is.
+        if is_message {
+            let author = &post.author.id;
+            let was_asked = question.is_some_and(|question| {
+                question.visibility == Visibility::Public
+                    && question.patron.id != *author
+                    && question.invitation(author).is_some()
+            });
+            return if was_asked { Visibility::Public } else { post.visibility };
+        }
         let is_public = question.is_some_and(|question| question.visibility == Visibility::Public);
         if post.visibility == Visibility::Unlisted && is_public {
             Visibility::Public
@@ -410,6 +440,9 @@ impl World {
     fn remember(&mut self, post: &Post, audience: Visibility) {
         let text = post.text.reveal().to_owned();
         self.spoke.insert(post.author.id.clone());
+        if post.visibility == Visibility::Direct {
+            self.spoke_directly.insert(post.author.id.clone());
+        }
         if text.to_lowercase().starts_with("join") {
             self.joined.insert(post.author.id.clone());
         }
@@ -463,6 +496,12 @@ impl World {
                 "{} is held back, and somebody heard of it",
                 question.code
             );
+            // Nobody is asked twice, and nobody is asked their own question.
+            let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
+            let known: Vec<&AccountId> = asked.filter(|asked| !asked.id.is_empty()).collect();
+            let once: BTreeSet<&AccountId> = known.iter().copied().collect();
+            assert_eq!(known.len(), once.len(), "{}: somebody was asked twice", question.code);
+            assert!(!once.contains(&question.patron.id), "{}: its patron was asked", question.code);
             // Promise 5, one owner: nobody else still believes that it is theirs to take.
             if let Some(owner) = question.owner() {
                 let others =
@@ -483,12 +522,15 @@ impl World {
     }
 
     /// Promise 2, opt-in only: whoever the desk wrote to had written to it first, whoever was asked had
-    /// said `join` themselves, and nobody else is called.
+    /// said `join` themselves, from this account or one that they linked with it, and nobody else is called.
     fn check_addressee(&self, posted: &Posted) {
         let to = &posted.letter.to;
         assert!(self.spoke.contains(&to.id), "promise 2: {} never wrote", to.handle);
         let is_invitation = posted.letter.purpose == Purpose::Invitation;
-        assert!(!is_invitation || self.joined.contains(&to.id), "promise 2: {} never joined", to.handle);
+        let accounts =
+            self.engine.store().person(&to.id).unwrap().map(|person| person.linked).unwrap_or_default();
+        let has_joined = self.joined.contains(&to.id) || accounts.iter().any(|one| self.joined.contains(one));
+        assert!(!is_invitation || has_joined, "promise 2: {} never joined", to.handle);
         let Content::Post { mentions, .. } = &posted.letter.content else { return };
         assert!(mentions.iter().all(|mention| mention.account == *to), "promise 2: somebody else is called");
         let begins = |at: usize| posted.text.get(at + 1..).is_some_and(|rest| !rest.starts_with('\u{200b}'));
@@ -496,6 +538,31 @@ impl World {
             posted.text.match_indices('@').map(|(at, _)| at).filter(|at| begins(*at)).collect();
         let own: Vec<usize> = mentions.iter().map(|mention| mention.start).collect();
         assert_eq!(called, own, "promise 2: an @ was not made harmless");
+    }
+
+    /// What X lets the desk say: one reply to each post that calls it, and messages to whoever wrote one.
+    fn check_rules_of_x(&self, posted: &Posted, reply_to: Option<&ReplyTo>) {
+        let (letter, to) = (&posted.letter, &posted.letter.to);
+        if letter.network != Network::X {
+            return;
+        }
+        if posted.visibility == Visibility::Direct {
+            assert!(self.spoke_directly.contains(&to.id), "X: {} wrote no message first", to.handle);
+            return;
+        }
+        let Some(ReplyTo::Post(parent)) = reply_to else { panic!("X: a post that is no reply") };
+        assert_eq!(self.authors.get(&parent.post_id()), Some(&to.id), "X: a reply to somebody else");
+        let is_reply_to_same = |other: &&Posted| match &other.letter.content {
+            Content::Post { reply_to: Some(ReplyTo::Post(other)), .. } => other.post == parent.post,
+            Content::Post { .. } | Content::Delete { .. } => false,
+        };
+        let network = |other: &&Posted| other.letter.network == Network::X;
+        let others = self.posted.iter().filter(network).filter(is_reply_to_same).count();
+        assert_eq!(others, 0, "X: a second reply to one post");
+        let is_courtesy =
+            matches!(letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Invitation);
+        assert!(!is_courtesy, "X: {:?} in public", letter.purpose);
+        assert!(weight::weigh(&posted.text, &weight::X) <= 280, "X: too long");
     }
 
     /// What the desk says to a patron in its own words names nobody: who was asked is their own business

@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** the rosters are made here, so that each row can be read by itself.
 
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
 use super::*;
 use crate::desk::ids::{Code, LetterId};
 use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
@@ -43,7 +46,13 @@ fn question() -> Question {
         invitations: Vec::new(),
         timers: Default::default(),
         posts: Vec::new(),
+        replied_to: None,
         recent_letters: Vec::new(),
+        blocked: Default::default(),
+        need_by: None,
+        asked_for: None,
+        level: None,
+        told: Default::default(),
     }
 }
 
@@ -230,4 +239,128 @@ fn nobody_is_named_twice_who_fits_in_several_ways() {
     let found = with(&roster, |around| find(&question(), around));
     assert_eq!(found.ready.len(), 1);
     assert!(found.anybody);
+}
+
+/// Anything a librarian can be, as far as it decides whether they may be asked.
+fn anybody() -> impl Strategy<Value = Person> {
+    let subjects =
+        prop::collection::btree_set(prop::sample::select(vec!["history", "past", "general", "law"]), 1..3);
+    let hours = prop::sample::select(vec![
+        "any",
+        "9-17 Europe/Berlin weekdays",
+        "22:00-02:00 America/New_York",
+        "0-24 Pacific/Auckland mon",
+        "2-3 Europe/Berlin",
+        "10:00-11:00 UTC",
+    ]);
+    let languages = prop::collection::btree_set(prop::sample::select(vec!["en", "de", "de-AT", "xx"]), 0..3);
+    let state = (any::<[bool; 9]>(), 0u8..4, 1u32..3, 0i64..3);
+    (0usize..200, any::<bool>(), subjects, hours, languages, state).prop_map(
+        |(number, is_elsewhere, subjects, hours, languages, (is, asked, limit, days))| {
+            let network = if is_elsewhere { Network::Bluesky } else { Network::Sandbox };
+            let mut person = librarian(network, &format!("l{number}"));
+            person.stopped = is[0] && is[1];
+            if is[2] && is[3] {
+                person.blocked.insert(account(Network::Sandbox, "ann").id.digest());
+            }
+            let entry = person.librarian.as_mut().unwrap();
+            entry.subjects = subjects.into_iter().map(SubjectId::new).collect();
+            entry.hours = hours::read(hours).unwrap();
+            entry.languages = languages.into_iter().map(str::to_owned).collect();
+            entry.opted_in_at = entry.opted_in_at.filter(|_| !(is[3] && is[4]));
+            entry.limit = limit;
+            entry.invitations.count = limit;
+            entry.paused_until = is[5].then(|| now() + SignedDuration::from_hours(24 * (days - 1)));
+            entry.resting_until = is[6].then(|| now() + SignedDuration::from_hours(12 - 24 * days));
+            for _ in 0..asked {
+                entry.asked_at = Some(now() - SignedDuration::from_hours(20 * days));
+                entry.load.add(entry.day(entry.asked_at.unwrap()));
+            }
+            if is[7] && is[8] {
+                let today = entry.zone().to_datetime(now()).date();
+                entry.away.push((today, today));
+            }
+            if is[8] && is[1] {
+                entry.open.extend(Code::parse("C3C3"));
+            }
+            person
+        },
+    )
+}
+
+proptest! {
+    /// Every "never": whoever is found may be asked by the letter of each rule, looked at by itself here;
+    /// and the quick way over the roster's index finds whom the slow way over everybody finds.
+    #[test]
+    fn nobody_is_found_who_may_not_be_asked(
+        people in prop::collection::vec(anybody(), 0..25),
+        others in prop::collection::vec(anybody(), 0..4),
+        private in any::<bool>(),
+        language in prop::option::of(prop::sample::select(vec!["en", "de", "fr"])),
+        asked in prop::collection::vec(0usize..200, 0..3),
+        blocked in prop::collection::vec(0usize..200, 0..60),
+        hour in 0i64..(40 * 24),
+    ) {
+        let mut question = question();
+        question.language = language.map(str::to_owned);
+        question.visibility = if private { Visibility::Direct } else { Visibility::Public };
+        question.patron = account(Network::Sandbox, "ann");
+        let name = |number: &usize| account(Network::Sandbox, &format!("l{number}"));
+        question.invitations = asked.iter().map(|number| asked_already(&name(number))).collect();
+        question.blocked = blocked.iter().map(|number| name(number).id.digest()).collect();
+        let mut roster = Roster::default();
+        let mut town: BTreeMap<AccountId, Person> = BTreeMap::new();
+        for person in people {
+            town.insert(person.account.id.clone(), person.clone());
+            roster.put(person);
+        }
+        // What this very step changed counts, and not what the roster still says.
+        let changed: BTreeMap<AccountId, Person> =
+            others.into_iter().map(|person| (person.account.id.clone(), person)).collect();
+        town.extend(changed.clone());
+        let at = now() + SignedDuration::from_hours(hour);
+        with(&roster, |around| {
+            let around = Circumstances { changed: &changed, now: at, ..*around };
+            let found = find(&question, &around);
+            for candidate in &found.ready {
+                let person = &town[&candidate.librarian.id];
+                let entry = person.librarian.as_ref().unwrap();
+                let id = &person.account.id;
+                assert!(*id != question.patron.id, "the patron");
+                assert!(!question.invitations.iter().any(|one| one.librarian.id == *id), "asked already");
+                assert!(!person.stopped && entry.opted_in_at.is_some(), "no consent");
+                assert!(!question.blocked.contains(&id.digest()), "blocked by the patron");
+                assert!(!person.blocked.contains(&question.patron.id.digest()), "blocked the patron");
+                assert!(!private || id.network == Network::Sandbox, "cannot see it");
+                assert!(hours::contain(&entry.hours, at), "quiet hours");
+                assert!(entry.open.len() < entry.limit as usize, "at their limit");
+                let today = entry.load.within(entry.day(at), 1);
+                assert!(today < entry.invitations.count, "invited often enough today");
+                let date = entry.zone().to_datetime(at).date();
+                assert!(!entry.away.iter().any(|(from, until)| *from <= date && date <= *until), "away");
+                assert!(entry.paused_until.is_none_or(|until| until <= at), "paused");
+                assert!(entry.resting_until.is_none_or(|until| until <= at), "resting");
+            }
+            let subjects_of = |person: &Person| person.librarian.clone().unwrap().subjects;
+            let mut circles = ["history", "past", "general"].map(|name| Some(SubjectId::new(name))).to_vec();
+            // The rules here know no language but English, so that its speakers are a circle of another.
+            circles.extend(language.filter(|language| *language != "en").map(|_| None));
+            let circle = circles.into_iter().find_map(|subject| {
+                let ready = town.values().filter(|person| {
+                    let entry = person.librarian.as_ref().unwrap();
+                    subject.as_ref().is_none_or(|subject| subjects_of(person).contains(subject))
+                        && availability(&question, person, entry, &around) == Availability::Ready
+                });
+                let ready: BTreeSet<AccountId> = ready.map(|person| person.account.id.clone()).collect();
+                (!ready.is_empty()).then_some(ready)
+            });
+            let quick: BTreeSet<AccountId> =
+                found.ready.iter().map(|candidate| candidate.librarian.id.clone()).collect();
+            assert_eq!(quick, circle.unwrap_or_default());
+        });
+    }
+}
+
+fn asked_already(librarian: &Account) -> Invitation {
+    asked(&Person::new(librarian.clone()))
 }

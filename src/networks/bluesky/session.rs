@@ -5,8 +5,8 @@
 //! has ended, because a server allows few log-ins (30 in five minutes, 300 a day).
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::networks::Failure;
 use crate::networks::bluesky::Settings;
 use crate::networks::bluesky::xrpc::{self, Call, Trouble};
+use crate::networks::{Failure, kept};
 
 /// The largest session file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -212,30 +212,6 @@ fn read(settings: &Settings) -> Option<Session> {
     fits.then(|| Session::from(stored))
 }
 
-/// Replaces the file as a whole: whoever reads it after a crash finds the old one or the new one.
 fn write(path: &Path, stored: &Stored) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    // Left over from a crash, and perhaps with other rights.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = owner_only().open(&new)?;
-    file.write_all(&serde_json::to_vec(stored).map_err(io::Error::other)?)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The new name must survive a power cut as well.
-    fs::File::open(folder)?.sync_all()
-}
-
-fn owner_only() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    kept::write(path, &serde_json::to_vec(stored).map_err(io::Error::other)?)
 }

@@ -207,7 +207,7 @@ fn account(handle: &Handle) -> Account {
 fn known_handle(account: &Account) -> Option<Handle> {
     match account.id.network {
         Network::Sandbox => Handle::parse(&account.id.id),
-        Network::Bluesky => None,
+        Network::Bluesky | Network::X => None,
     }
 }
 

@@ -216,6 +216,7 @@ fn network_byte(network: Network) -> u8 {
     match network {
         Network::Sandbox => b's',
         Network::Bluesky => b'b',
+        Network::X => b'x',
     }
 }
 
