@@ -13,6 +13,7 @@ use crate::desk::settings::Policy;
 mod asking;
 mod books;
 mod dice;
+pub mod history;
 mod people;
 pub mod picture;
 pub mod population;

@@ -241,11 +241,11 @@ fn comparing_writes_a_line_for_each_policy_and_seed_and_draws() {
     let picture = folder.path().join("picture.svg");
     let output = stumper(&[
         "simulate",
+        "--population",
+        "tests/simulate/hostile.toml",
         "--compare",
         "--seeds",
         "2",
-        "--days",
-        "1",
         "--json",
         "--svg",
         picture.to_str().unwrap(),
@@ -261,7 +261,7 @@ fn comparing_writes_a_line_for_each_policy_and_seed_and_draws() {
 
 #[test]
 fn people_are_told_what_is_assumed_and_what_was_reported() {
-    let output = stumper(&["simulate", "--preset", "town", "--days", "1"]);
+    let output = stumper(&["simulate", "--population", "tests/simulate/hostile.toml"]);
     assert!(text(&output.stdout).contains("assumed: "), "{}", text(&output.stdout));
     let shown = stumper(&["simulate", "--show-preset", "aardvark"]);
     assert!(text(&shown.stdout).contains("[reported]"));

@@ -10,16 +10,22 @@ use clap::Args;
 use jiff::SignedDuration;
 
 use crate::cli::Exit;
+use crate::cli::check;
 use crate::cli::output::{self, Problem};
+use crate::cli::reach;
 use crate::cli::render::{self, Colour, Lines};
-use crate::config;
-use crate::desk::Settings;
+use crate::config::{self, Config};
 use crate::desk::settings::Policy;
+use crate::desk::{Person, Question, Settings};
 use crate::simulate::staff::{self, Goal, Plan};
-use crate::simulate::{self, Population, Results, Run, Spread, population};
+use crate::simulate::{self, Population, Results, Run, Spread, history, population};
+use crate::store::StoreError;
 
 /// The most worlds that one command simulates with one policy.
 const SEEDS_MAX: u64 = 1_000;
+
+/// How many questions are read from the store at a time.
+const PAGE: usize = 500;
 
 /// How wide the progress bar is.
 const BAR: usize = 30;
@@ -32,6 +38,9 @@ pub(super) struct Arguments {
     /// A population of your own, in a file.
     #[arg(long, value_name = "FILE")]
     population: Option<PathBuf>,
+    /// The desk's own history and roster, as counts and hours without names.
+    #[arg(long, conflicts_with_all = ["preset", "population"])]
+    from_desk: bool,
     /// How librarians are invited: `waves`, `broadcast`, `one_at_a_time` or `round_robin`.
     #[arg(long, value_name = "NAME", value_parser = policy, default_value = "waves")]
     policy: Policy,
@@ -83,12 +92,16 @@ fn policy(name: &str) -> Result<Policy, String> {
 }
 
 /// Simulates, and shows what came of it.
-pub(super) fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Problem> {
+pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Problem> {
     if let Some(name) = &arguments.show_preset {
         return output::data(text_of(name)).map(|()| Exit::Fine);
     }
-    let (population, text) = the_population(arguments)?;
-    let settings = Settings::default();
+    let (population, text, settings) = match arguments.from_desk {
+        true => check::usable_config(config).and_then(|config| of_desk(&config))?,
+        false => {
+            the_population(arguments).map(|(population, text)| (population, text, Settings::default()))?
+        }
+    };
     if arguments.staff {
         return staff(arguments, &population, &settings, &text);
     }
@@ -194,6 +207,34 @@ fn planned(arguments: &Arguments, population: &Population, plan: &Plan) -> Strin
 
 fn text_of(preset: &str) -> &'static str {
     population::PRESETS.iter().find(|(name, _)| *name == preset).map_or("", |(_, text)| text)
+}
+
+/// The desk's own history as a population, with its text, and how the desk behaves.
+fn of_desk(config: &Config) -> Result<(Population, String, Settings), Problem> {
+    let failed = |error: StoreError| Problem::unexpected(error.to_string());
+    let store = reach::open_store(&config.data)?;
+    let mut questions: Vec<Question> = Vec::new();
+    loop {
+        let after = questions.last().map(|question| question.code.clone());
+        let page = store.questions(after.as_ref(), PAGE).map_err(failed)?;
+        let is_last = page.len() < PAGE;
+        questions.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let roster: Vec<Person> = store.roster().iter().map(|(person, _)| person.clone()).collect();
+    let population = history::population(&questions, &roster, &config.settings).map_err(|little| {
+        Problem::new(little.to_string(), "simulate a preset, or a population file of your own")
+    })?;
+    let text = toml::to_string(&population)
+        .map_err(|error| Problem::unexpected(format!("cannot write the population: {error}")))?;
+    // What is simulated must hold for a file as well, so that a desk's history is no way around the checks.
+    population::parse("the desk", &text)
+        .map(|population| (population, text, config.settings.clone()))
+        .map_err(|faults| {
+            Problem::unexpected(faults.into_iter().map(|fault| fault.what).collect::<Vec<_>>().join("; "))
+        })
 }
 
 /// The population and the text of its file.

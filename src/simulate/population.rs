@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod check;
 
@@ -23,7 +23,7 @@ pub const PRESETS: [(&str, &str); 4] = [
 ];
 
 /// Everything that is assumed about a world.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Population {
     /// What it is called in results.
@@ -49,7 +49,7 @@ pub struct Population {
 }
 
 /// What questions are about.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subjects {
     pub count: usize,
@@ -70,7 +70,7 @@ pub struct Subjects {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patrons {
     pub count: usize,
@@ -97,7 +97,7 @@ pub struct Patrons {
 }
 
 /// Librarians who are alike.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     pub name: String,
@@ -157,7 +157,7 @@ pub struct Group {
 }
 
 /// What the networks do.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// How long a post takes to reach the desk on average, in seconds.
