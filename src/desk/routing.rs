@@ -30,6 +30,10 @@ const COMPARED_MAX: usize = 32;
 /// there are more, the desk looks again before long in any case.
 const STARTS_MAX: usize = 64;
 
+/// How much one invitation a day over the last weeks weighs, against one open question. More of it spreads
+/// invitations more evenly, and over more people who never answer.
+const BURDEN: f64 = 0.05;
+
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -269,7 +273,7 @@ fn ease(librarian: &Librarian, now: Timestamp) -> f64 {
     let day = librarian.day(now);
     let week = f64::from(librarian.load.within(day, 7));
     let month = f64::from(librarian.load.within(day, 28));
-    1.0 / (1.0 + librarian.open.len() as f64 + week / 7.0 + month / 28.0)
+    1.0 / (1.0 + librarian.open.len() as f64 + BURDEN * (week / 7.0 + month / 28.0))
 }
 
 /// Whether one librarian may be asked this question now.
@@ -420,6 +424,9 @@ fn speaks(librarian: &Librarian, language: Option<&str>, desk_language: &str) ->
 }
 
 fn is_same(tag: &str, other: &str) -> bool {
+    if tag == other {
+        return true;
+    }
     match (Language::parse(tag), Language::parse(other)) {
         (Some(language), Some(other)) => language == other,
         (Some(_) | None, _) => tag.eq_ignore_ascii_case(other),
