@@ -57,8 +57,23 @@ const ZONES: [&str; 24] = [
 const HOURS: [&str; 5] =
     ["18:00-22:00", "9-17 weekdays", "22:00-02:00 fri-sun", "9-12 14-17:30 mon-thu", "10-16 weekends"];
 
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     divan::main();
+}
+
+/// The roster is read at the start. Its *max alloc* by the number of librarians is what each of them takes
+/// in memory, their entry itself included.
+#[divan::bench(args = ROSTERS, sample_count = 3, sample_size = 1)]
+fn roster(bencher: Bencher<'_, '_>, librarians: usize) {
+    let now: Timestamp = "2026-03-26T18:30:00Z".parse().unwrap();
+    bencher.bench_local(|| {
+        let mut roster = Roster::default();
+        (0..librarians).for_each(|number| roster.put(librarian(number, now)));
+        roster
+    });
 }
 
 /// A question arrives, and is classified with the rules that come with the desk.
@@ -197,6 +212,8 @@ fn librarian(number: usize, now: Timestamp) -> Person {
         0 => Vec::new(),
         other => hours::read(&format!("{} {zone}", HOURS[other - 1])).unwrap(),
     };
+    // One of ten has one of 10,000 invitations to 5,000 open questions.
+    let open = Code::parse("K7Q4").into_iter().filter(|_| number.is_multiple_of(10)).collect();
     // Neighbours in the roster were not asked one after the other.
     let asked_minutes_ago = number.wrapping_mul(7_919) % 100_003;
     let mut person = Person::new(account(&format!("librarian{number:x}")));
@@ -204,6 +221,7 @@ fn librarian(number: usize, now: Timestamp) -> Person {
         opted_in_at: Some(now - SignedDuration::from_hours(10_000)),
         subjects: [SubjectId::new(SUBJECT), SubjectId::new("literature")].into(),
         hours,
+        open,
         languages: ["en".to_owned(), "de-AT".to_owned()].into(),
         asked_at: Some(now - SignedDuration::from_mins(asked_minutes_ago as i64)),
         ..Librarian::newcomer(3, Allowance::default())
@@ -227,6 +245,7 @@ fn post(id: &str, author: &Account, text: &str, now: Timestamp) -> Input {
         visibility: Visibility::Public,
         in_reply_to: None,
         language: Some("en".to_owned()),
+        warning: None,
         seen_at: now,
     }))
 }

@@ -1,5 +1,11 @@
 //! The whole desk: from a mention on the sandbox to its durable decision, and the process at rest.
 //!
+//! The process is the one built with the bench. To measure the one that is shipped:
+//!
+//! ```sh
+//! cargo build --release && cargo bench --bench desk -- target/release/stumper
+//! ```
+//!
 //! **Invariant:** the parts are the real ones: sandbox file, connector, listener, core, sled with its
 //! sync. Times are medians; they depend on the disk, so they are shown beside a bare write and sync.
 
@@ -134,12 +140,19 @@ fn mention(number: usize) -> Post {
         visibility: Visibility::Public,
         in_reply_to: None,
         language: None,
+        warning: None,
         seen_at: clock::now(),
     }
 }
 
-/// The program as it is shipped: from its start to its first page, and its memory when nothing happens.
+/// The program with the rules that ship: from its start to its first page, and its memory when nothing
+/// happens.
 fn at_rest() {
+    let given = std::env::args().skip(1).find(|argument| argument != "--bench");
+    let program = fs::canonicalize(given.as_deref().unwrap_or(env!("CARGO_BIN_EXE_stumper"))).unwrap();
+    let mib = fs::metadata(&program).unwrap().len() as f64 / f64::from(1 << 20);
+    println!("the program, {}:", program.display());
+    println!("its size:                               {mib:>8.1} MiB");
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string("bot.toml").unwrap().replace("127.0.0.1:7365", "127.0.0.1:0");
     fs::write(folder.path().join("bot.toml"), text).unwrap();
@@ -150,12 +163,12 @@ fn at_rest() {
     }
     let mut times = Vec::new();
     for _ in 0..STARTS {
-        let (child, elapsed) = first_page(folder.path());
+        let (child, elapsed) = first_page(&program, folder.path());
         times.push(elapsed);
         end(child);
     }
     println!("start to first page:                    {:>8.1} ms (median of {STARTS})", median(times) * 1e3);
-    let (child, _) = first_page(folder.path());
+    let (child, _) = first_page(&program, folder.path());
     std::thread::sleep(REST);
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     for (key, what) in [("VmRSS:", "memory at rest, all of it:"), ("RssAnon:", "memory at rest, its own:")] {
@@ -173,9 +186,9 @@ fn at_rest() {
 }
 
 /// Starts the program and fetches its page; answers how long that took.
-fn first_page(folder: &Path) -> (Child, f64) {
+fn first_page(program: &Path, folder: &Path) -> (Child, f64) {
     let start = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stumper"))
+    let mut child = Command::new(program)
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

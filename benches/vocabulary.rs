@@ -1,7 +1,8 @@
 //! How classifying and compiling grow with the vocabulary: 500 to 200,000 terms over real questions.
 //!
-//! Terms are short subject headings of the Library of Congress, then words and word pairs of questions
-//! that are not among those classified, dealt out to 25 subjects. Needs the folder of shared data,
+//! Terms are short subject headings of the Library of Congress and what was learned for the shipped
+//! rules, mixed; then word pairs of questions that are not among those classified. They are dealt out to
+//! 25 subjects. Needs the folder of shared data,
 //! given as the first argument, or as `../shared/data`. With `--texts DIR` the questions, the
 //! vocabularies and the rates are written there, for `benches/peers.py` to measure other matchers on
 //! the same.
@@ -24,6 +25,12 @@ const SIZES: [usize; 4] = [500, 5_000, 50_000, 200_000];
 const SUBJECTS: usize = 25;
 const QUESTIONS: usize = 20_000;
 
+/// Where the learned terms are.
+const LEARNED: [&str; 2] = ["rules/learned/words.tsv", "rules/learned/phrases.tsv"];
+
+/// A step through the headings and learned terms, so that small vocabularies hold both of all letters.
+const STEP: usize = 997;
+
 /// How long each figure is measured.
 const CPU_TIME: Duration = Duration::from_millis(1_500);
 
@@ -45,7 +52,9 @@ fn main() {
     let mut rows: Vec<&str> = questions.lines().filter_map(|row| row.split('\t').nth(1)).collect();
     let others = rows.split_off(QUESTIONS);
     let headings = fs::read_to_string(data.join("vocab/lcsh_short.tsv")).unwrap();
-    let terms = vocabulary(&headings, &others);
+    let learned: Vec<String> =
+        LEARNED.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    let terms = vocabulary(&headings, &learned, &others);
     if let Some(dir) = &texts_dir {
         write_texts(dir, &rows, &terms);
     }
@@ -116,7 +125,7 @@ fn compile_time(files: &[RuleFile]) -> Duration {
 }
 
 /// Different terms, all of which the rules take.
-fn vocabulary(headings: &str, questions: &[&str]) -> Vec<String> {
+fn vocabulary(headings: &str, learned: &[String], questions: &[&str]) -> Vec<String> {
     let mut known = HashSet::new();
     let mut terms = Vec::new();
     let mut add = |term: String| {
@@ -125,10 +134,13 @@ fn vocabulary(headings: &str, questions: &[&str]) -> Vec<String> {
             terms.push(term);
         }
     };
-    // A step through the headings, so that small vocabularies hold headings of all letters.
-    let headings: Vec<&str> = headings.lines().filter_map(|row| row.split('\t').next()).collect();
-    for step in 0..211 {
-        headings.iter().skip(step).step_by(211).for_each(|heading| add(heading.to_lowercase()));
+    let first = |row: &str| row.split('\t').next().unwrap_or_default().to_lowercase();
+    // Notes, the names of subjects, and the headings of the columns are no terms.
+    let is_term = |row: &&str| !["#", "subject\t", "term\t"].iter().any(|begin| row.starts_with(begin));
+    let learned = learned.iter().flat_map(|file| file.lines().filter(is_term));
+    let mixed: Vec<String> = headings.lines().chain(learned).map(first).collect();
+    for step in 0..STEP {
+        mixed.iter().skip(step).step_by(STEP).for_each(|term| add(term.clone()));
     }
     for question in questions {
         let words: Vec<String> = question

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::desk::commands::hours;
-use crate::desk::{Policy, Settings};
+use crate::desk::{Library, Policy, Settings};
 use crate::fault::{Fault, Severity};
 
 mod duration;
@@ -64,10 +64,12 @@ const KEYS: &[(&str, &[&str])] = &[
             "default_limit",
         ],
     ),
+    ("library", &["id", "name", "head_start"]),
     ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
+    ("network.mastodon", &["enabled", "server", "streaming", "poll", "token_env", "token_file"]),
     (
         "network.bluesky",
         &["enabled", "service", "identifier", "poll", "password_env", "password_file", "chat_service"],
@@ -120,6 +122,20 @@ pub struct Config {
     pub bluesky: Option<Bluesky>,
     /// The account on X, where it is in use.
     pub x: Option<x::X>,
+    /// The account on a server of the Mastodon API, where it is in use.
+    pub mastodon: Option<Mastodon>,
+}
+
+/// The desk's account on Mastodon, or on another server that speaks its API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mastodon {
+    /// The address of the server, such as `https://lib.example`.
+    pub server: String,
+    /// Where the server tells news at once, where it names a wrong address itself.
+    pub streaming: Option<String>,
+    pub token: Password,
+    /// How often it is looked for mentions and replies while the server does not tell of them.
+    pub poll: Duration,
 }
 
 /// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
@@ -174,6 +190,7 @@ pub fn load(path: &Path) -> Loaded {
         data: home.join(config.data),
         bluesky: config.bluesky.map(|bluesky| Bluesky { password: bluesky.password.below(home), ..bluesky }),
         x: config.x.map(|x| x::X { secrets: x.secrets.below(home), ..x }),
+        mastodon: config.mastodon.map(|mastodon| Mastodon { token: mastodon.token.below(home), ..mastodon }),
         ..config
     });
     Loaded { config, faults, text }
@@ -257,6 +274,7 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
     let mut settings = Settings::default();
     let (rules, data) = read_desk(&sections, &mut settings, faults);
     read_routing(&sections, &mut settings, faults);
+    settings.libraries = read_libraries(&sections, faults);
     read_privacy(&sections, &mut settings, faults);
     read_limits(&sections, &mut settings, faults);
     let listen = read_web(&sections, faults);
@@ -268,14 +286,15 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
     };
     let bluesky = read_bluesky(&sections, faults);
     let x = x::read(&sections, faults);
-    if !sandbox && bluesky.is_none() && x.is_none() && faults.is_empty() {
+    let mastodon = read_mastodon(&sections, faults);
+    if !sandbox && bluesky.is_none() && mastodon.is_none() && x.is_none() && faults.is_empty() {
         faults.add(
             None,
             "no network is in use, so nobody could reach the desk",
             "set `enabled = true` in `[network.sandbox]` to try the desk in the browser",
         );
     }
-    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, x })
+    Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, mastodon, x })
 }
 
 fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {
@@ -382,6 +401,26 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
     section.close(faults);
 }
 
+/// The libraries that share the desk: one `[[library]]` for each.
+fn read_libraries(sections: &Sections<'_>, faults: &mut Faults) -> Vec<Library> {
+    let mut libraries: Vec<Library> = Vec::new();
+    for mut section in sections.each("library") {
+        let id = section.text("id", faults).map(|(id, _)| id.trim().to_owned()).unwrap_or_default();
+        let name = section.text("name", faults).map(|(name, _)| name.trim().to_owned());
+        let head_start = section.duration("head_start", MINUTE..=DAY * 7, HOUR, faults);
+        let whole = section.whole();
+        section.close(faults);
+        let is_known = libraries.iter().any(|library| library.id == id);
+        if id.is_empty() || is_known || id.eq_ignore_ascii_case("none") {
+            let hint = "write `id = \"springfield\"`, another one for each library";
+            faults.add(whole, "this library has no id of its own", hint);
+            continue;
+        }
+        libraries.push(Library { name: name.unwrap_or_else(|| id.clone()), id, head_start });
+    }
+    libraries
+}
+
 fn read_privacy(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
     let mut section = sections.open("privacy");
     settings.keep_for = section.duration("keep_for", HOUR..=DAY * 3_650, settings.keep_for, faults);
@@ -471,6 +510,64 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let password = Password { env, file, section: whole };
     let service = service.trim_end_matches('/').to_owned();
     Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service })
+}
+
+/// How often a server of the Mastodon API is asked while it does not tell of news by itself: a twelfth
+/// of what Mastodon allows.
+const MASTODON_POLL: SignedDuration = SignedDuration::from_secs(5);
+
+fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodon> {
+    let mut section = sections.open("network.mastodon");
+    let enabled = section.flag("enabled", faults).unwrap_or(false);
+    let server = section.text("server", faults);
+    let streaming = section.text("streaming", faults);
+    let env = section.text("token_env", faults);
+    let file = section.text("token_file", faults);
+    let poll = section.duration("poll", SECOND * 2..=HOUR, MASTODON_POLL, faults);
+    let whole = section.whole();
+    section.close(faults);
+    if !enabled {
+        return None;
+    }
+    let (server, server_span) = server.unzip();
+    let server = server.unwrap_or_default();
+    if server.is_empty() {
+        faults.add(
+            server_span.or(whole.clone()),
+            "Mastodon is enabled but the server is not named",
+            "add `server = \"https://lib.example\"` with the server where the desk has its account",
+        );
+    } else if !is_service_address(&server) {
+        faults.add(
+            server_span,
+            "this is not the address of a server",
+            "write one such as \"https://lib.example\"",
+        );
+    }
+    if let Some((address, span)) = &streaming
+        && !is_streaming_address(address)
+    {
+        faults.add(
+            Some(span.clone()),
+            "this is not an address for streaming",
+            "write one such as \"wss://streaming.lib.example\", or leave it out",
+        );
+    }
+    let file = file.map(|(path, span)| (PathBuf::from(path), span));
+    let token = Password { env, file, section: whole };
+    let server = server.trim_end_matches('/').to_owned();
+    let streaming = streaming.map(|(address, _)| address);
+    Some(Mastodon { server, streaming, token, poll: poll.unsigned_abs() })
+}
+
+/// Whether this is `wss://` and a host; plain `ws://` only to this computer.
+fn is_streaming_address(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else { return false };
+    match (url.scheme(), url.host_str()) {
+        ("wss", Some(_)) => url.username().is_empty() && url.query().is_none(),
+        ("ws", Some("127.0.0.1" | "localhost" | "[::1]")) => url.query().is_none(),
+        _ => false,
+    }
 }
 
 /// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.

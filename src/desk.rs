@@ -8,6 +8,7 @@
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
 mod aftercare;
+mod amendment;
 mod blocking;
 pub mod commands;
 mod conversation;
@@ -22,6 +23,7 @@ mod intake;
 mod ladder;
 pub mod letter;
 mod librarian;
+mod libraries;
 pub mod linking;
 pub mod manners;
 pub mod outbox;
@@ -49,7 +51,7 @@ pub use person::{Librarian, Person};
 pub use post::{Account, AccountId, Anchor, Confidential, Network, Place, Post, PostId, Visibility};
 pub use question::{Question, State};
 pub use roster::Roster;
-pub use settings::{Policy, Settings};
+pub use settings::{Library, Policy, Settings};
 pub use step::{Link, Outcome, Step, View};
 
 use jiff::Timestamp;
@@ -62,6 +64,8 @@ pub fn decide(view: &View<'_>, input: &Input, now: Timestamp) -> Step {
     let mut draft = draft::Draft::new(view, input, now);
     let outcome = match input {
         Input::Post(post) => conversation::on_post(&mut draft, post),
+        Input::Edited { post, .. } => amendment::on_edited(&mut draft, post),
+        Input::Gone { post } => amendment::on_gone(&mut draft, post),
         Input::Timer { code, reason, at } => escalation::on_timer(&mut draft, code, *reason, *at),
         Input::Delivered { letter, place } => delivery::on_delivered(&mut draft, letter, place),
         Input::Refused { letter, why } => delivery::on_refused(&mut draft, letter, *why),

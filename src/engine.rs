@@ -11,13 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, error, warn};
 
 use crate::clock;
 use crate::desk::commands;
 use crate::desk::letter::Delivery;
+use crate::desk::post::TextLimits;
 use crate::desk::question::Reason;
 use crate::desk::{
     self, Account, AccountId, Action, Code, Input, InputId, LetterId, Network, Outcome, PostId, Question,
@@ -32,10 +33,12 @@ pub mod control;
 pub mod housekeeping;
 mod listener;
 pub mod reload;
+mod revisit;
 mod run;
 mod sender;
 
 pub use run::{Running, start};
+pub use sender::{Clock, send_due, take_stock};
 
 /// How often an input is decided again because somebody else changed what it is about. Each time
 /// means that another input went through, so even two would be rare.
@@ -138,6 +141,25 @@ impl Engine {
     pub fn set_account(&self, account: Account) {
         let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut settings).accounts.insert(account.id.network, account);
+    }
+
+    /// Notes how long one post may be on a network, once its server has said so.
+    pub(crate) fn set_limits(&self, network: Network, limits: TextLimits) {
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut settings).limits.insert(network, limits);
+    }
+
+    /// Notes about how long letters wait on a network, where that is worth telling.
+    fn set_behind(&self, network: Network, behind: Option<SignedDuration>) {
+        if self.settings().behind.get(&network).copied() == behind {
+            return;
+        }
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let all = &mut Arc::make_mut(&mut settings).behind;
+        match behind {
+            Some(behind) => all.insert(network, behind),
+            None => all.remove(&network),
+        };
     }
 
     /// How many inputs were set aside since the start.
@@ -271,6 +293,8 @@ fn will_never_do(error: &StoreError) -> bool {
 fn kind(input: &Input) -> &'static str {
     match input {
         Input::Post(_) => "post",
+        Input::Edited { .. } => "edited",
+        Input::Gone { .. } => "gone",
         Input::Timer { .. } => "timer",
         Input::Delivered { .. } => "delivered",
         Input::Refused { .. } => "refused",
@@ -291,7 +315,7 @@ impl Known {
     fn read(store: &Store, input: &Input, id: &InputId) -> Result<Known, StoreError> {
         let who = person_of(input);
         let person = who.map(|who| store.person(who)).transpose()?.flatten();
-        let link = replied_to(input).map(|post| store.link(post)).transpose()?.flatten();
+        let link = known_post(input).map(|post| store.link(&post)).transpose()?.flatten();
         let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
         codes.extend(link.iter().filter_map(|link| link.code.clone()));
         let others = others(store, input, person.as_ref())?;
@@ -343,8 +367,8 @@ fn others(
 /// The account whose row and questions an input may change.
 fn person_of(input: &Input) -> Option<&AccountId> {
     match input {
-        Input::Post(post) => Some(&post.author.id),
-        Input::Timer { .. } => None,
+        Input::Post(post) | Input::Edited { post, .. } => Some(&post.author.id),
+        Input::Timer { .. } | Input::Gone { .. } => None,
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),
@@ -355,9 +379,12 @@ fn person_of(input: &Input) -> Option<&AccountId> {
     }
 }
 
-fn replied_to(input: &Input) -> Option<&PostId> {
+/// The post by which the question of an input is found.
+fn known_post(input: &Input) -> Option<PostId> {
     match input {
-        Input::Post(post) => post.in_reply_to.as_ref(),
+        Input::Post(post) => post.in_reply_to.clone(),
+        Input::Edited { post, .. } => Some(post.id()),
+        Input::Gone { post } => Some(post.clone()),
         Input::Timer { .. } | Input::Delivered { .. } | Input::Refused { .. } | Input::Coordinator { .. } => {
             None
         }
@@ -368,6 +395,7 @@ fn replied_to(input: &Input) -> Option<&PostId> {
 fn codes_of(input: &Input) -> Vec<Code> {
     match input {
         Input::Post(post) => codes_in(post.text.reveal()),
+        Input::Edited { .. } | Input::Gone { .. } => Vec::new(),
         Input::Timer { code, .. } => vec![code.clone()],
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
             letter.about.iter().cloned().collect()
@@ -437,6 +465,7 @@ mod tests {
             visibility: Visibility::Public,
             in_reply_to: None,
             language: None,
+            warning: None,
             seen_at: clock::now(),
         }))
     }

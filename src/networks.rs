@@ -15,23 +15,33 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use serde::Serialize;
 
 use crate::desk::letter::Refusal;
-use crate::desk::{Account, Letter, Network, Place, Post};
+use crate::desk::post::TextLimits;
+use crate::desk::{Account, Letter, Network, Place, Post, PostId};
 
 pub mod bluesky;
 pub mod http;
 mod kept;
+pub mod mastodon;
 pub mod sandbox;
 pub mod x;
+
+/// The longest language tag that is passed on, in bytes.
+const LANGUAGE_BYTES_MAX: usize = 35;
 
 /// The desk's account on one network.
 #[derive(Debug)]
 pub enum Connector {
     Sandbox(sandbox::Connector),
     Bluesky(bluesky::Connector),
-    X(x::Connector),
+    /// Boxed, because it is much larger than the others.
+    X(Box<x::Connector>),
+    /// Boxed, because it knows more about its server than the others do.
+    Mastodon(Box<mastodon::Connector>),
 }
 
 impl Connector {
@@ -40,6 +50,7 @@ impl Connector {
             Connector::Sandbox(_) => Network::Sandbox,
             Connector::Bluesky(_) => Network::Bluesky,
             Connector::X(_) => Network::X,
+            Connector::Mastodon(_) => Network::Mastodon,
         }
     }
 
@@ -49,6 +60,7 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.connect().await,
             Connector::Bluesky(bluesky) => bluesky.connect().await,
             Connector::X(x) => x.connect().await,
+            Connector::Mastodon(mastodon) => mastodon.connect().await,
         }
     }
 
@@ -58,6 +70,7 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.fetch(cursor).await,
             Connector::Bluesky(bluesky) => bluesky.fetch(cursor).await,
             Connector::X(x) => x.fetch(cursor).await,
+            Connector::Mastodon(mastodon) => mastodon.fetch(cursor).await,
         }
     }
 
@@ -67,6 +80,7 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.wait().await,
             Connector::Bluesky(bluesky) => bluesky.wait().await,
             Connector::X(x) => x.wait().await,
+            Connector::Mastodon(mastodon) => mastodon.wait().await,
         }
     }
 
@@ -76,6 +90,7 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.send(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.send(outgoing).await,
             Connector::X(x) => x.send(outgoing).await,
+            Connector::Mastodon(mastodon) => mastodon.send(outgoing).await,
         }
     }
 
@@ -85,6 +100,64 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.look(outgoing).await,
             Connector::Bluesky(bluesky) => bluesky.look(outgoing).await,
             Connector::X(x) => x.look(outgoing).await,
+            Connector::Mastodon(mastodon) => mastodon.look(outgoing).await,
+        }
+    }
+
+    /// How long one post may be on the server, where the server says so once the desk is logged in.
+    pub fn limits(&self) -> Option<TextLimits> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.limits(),
+        }
+    }
+
+    /// Whether sending this letter again, soon, can only give the post that is there. `false` means that
+    /// it is looked for before it is repeated.
+    pub fn repeats_are_harmless(&self, letter: &Letter) -> bool {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => letter.repeats_are_harmless(),
+            Connector::Mastodon(mastodon) => mastodon.honours_keys(),
+        }
+    }
+
+    /// How long this letter has to wait so that the desk stays within the limits of the network.
+    pub fn hold(&self, letter: &Letter, now: Timestamp) -> Option<Duration> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.hold(letter, now),
+        }
+    }
+
+    /// How many letters an hour the network takes in the long run, where it takes no more just now.
+    pub fn letters_per_hour(&self, now: Timestamp) -> Option<usize> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => None,
+            Connector::Mastodon(mastodon) => mastodon.letters_per_hour(now),
+        }
+    }
+
+    /// Whether [`Connector::revisit`] finds anything out here.
+    pub fn can_revisit(&self) -> bool {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => false,
+            Connector::Mastodon(_) => true,
+        }
+    }
+
+    /// Looks at somebody's post again: it may have been edited or deleted since.
+    pub async fn revisit(&self, post: &PostId) -> Result<Now, Failure> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => Ok(Now::Unknown),
+            Connector::Mastodon(mastodon) => mastodon.revisit(post).await,
+        }
+    }
+
+    /// Waits until the network tells that posts were edited or deleted, and says which.
+    pub async fn altered(&self) -> Vec<PostId> {
+        match self {
+            Connector::Sandbox(_) | Connector::Bluesky(_) | Connector::X(_) => std::future::pending().await,
+            Connector::Mastodon(mastodon) => mastodon.altered().await,
         }
     }
 
@@ -94,8 +167,20 @@ impl Connector {
             Connector::Sandbox(sandbox) => sandbox.check().await,
             Connector::Bluesky(bluesky) => bluesky.check().await,
             Connector::X(x) => x.check().await,
+            Connector::Mastodon(mastodon) => mastodon.check().await,
         }
     }
+}
+
+/// What has become of a post.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Now {
+    /// It is there; edited at this time, if it was.
+    There { post: Box<Post>, edited_at: Option<Timestamp> },
+    /// It was deleted, or its author lets the desk not see it any more.
+    Gone,
+    /// The network does not tell.
+    Unknown,
 }
 
 /// One page of incoming posts.
@@ -159,4 +244,13 @@ pub struct Finding {
     pub found: String,
     /// What to do about it, where it is not in order.
     pub mend: Option<String>,
+}
+
+/// Whether this is a language tag that servers take. The tag of a post is not worth losing the post.
+fn is_language_tag(tag: &str) -> bool {
+    tag.len() <= LANGUAGE_BYTES_MAX
+        && tag.split('-').all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|sign| sign.is_ascii_alphanumeric())
+        })
+        && tag.split('-').next().is_some_and(|first| matches!(first.len(), 2 | 3))
 }

@@ -136,7 +136,7 @@ impl Default for Subjects {
 
 impl fmt::Debug for Subjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (written, learned) = (self.index.terms.len(), self.index.learned.len());
+        let (written, learned) = (self.index.len(), self.index.learned.len());
         write!(f, "{} subjects, {written} terms, {learned} learned ones", self.subjects.len())
     }
 }

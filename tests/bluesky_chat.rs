@@ -114,6 +114,7 @@ fn message(to: &Person<'_>, text: &str) -> Outgoing {
         visibility: Visibility::Direct,
         reply_to: None,
         language: None,
+        warning: None,
     };
     let letter = Letter {
         id: LetterId::derive(&InputId::new("test", text), 0),

@@ -103,6 +103,7 @@ fn letter(name: &str, to: &Person<'_>, text: &str, reply_to: Option<&Place>) -> 
         visibility: Visibility::Public,
         reply_to: None,
         language: Some("en".to_owned()),
+        warning: None,
     };
     Outgoing { letter: envelope(name, account, content), reply_to: reply_to.cloned() }
 }

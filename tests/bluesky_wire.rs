@@ -137,6 +137,7 @@ fn post(visibility: Visibility) -> Outgoing {
         visibility,
         reply_to: None,
         language: Some("en".to_owned()),
+        warning: None,
     };
     Outgoing { letter: letter(content), reply_to: None }
 }

@@ -8,6 +8,7 @@ use stumper::cli::render::{self, Colour, Lines};
 use stumper::config::{self, Password, secrets};
 use stumper::desk::Settings;
 use stumper::desk::commands::hours::zone_named;
+use stumper::networks::x::{FieldNames, Prices};
 
 /// What is said about a file, a fault a line: place, what is wrong, what to do.
 fn said(text: &str) -> String {
@@ -34,6 +35,7 @@ fn the_shipped_file_is_in_order_and_says_what_is_the_default_anyway() {
     assert_eq!(config.settings, Settings::default());
     assert!(config.sandbox);
     assert_eq!(config.bluesky, None);
+    assert_eq!(config.x, None);
     assert_eq!(config.listen.to_string(), "127.0.0.1:7365");
 }
 
@@ -51,6 +53,73 @@ fn every_setting_of_the_shipped_file_can_be_switched_on() {
     let bluesky = config::parse("bot.toml", &text).0.unwrap().bluesky.unwrap();
     assert_eq!(bluesky.identifier, "desk.library.example");
     assert_eq!(bluesky.service, "https://bsky.social");
+}
+
+#[test]
+fn settings_of_x_arrive_where_they_belong() {
+    let text = r#"
+        [network.x]
+        enabled = true
+        log_in = "app"
+        client_id = "abc"
+        field_names = "tweet"
+        ask_for_authors = false
+        [network.budget]
+        monthly_dollars = 25
+        price_read_post = 0.001
+        price_post = 0.000001
+    "#;
+    let (config, faults) = config::parse("bot.toml", text);
+    assert_eq!(faults, []);
+    let x = config.unwrap().x.unwrap();
+    let redirect = "http://127.0.0.1:7366/".to_owned();
+    assert_eq!(x.log_in, config::x::LogIn::App { client_id: "abc".to_owned(), redirect });
+    assert_eq!(x.field_names, FieldNames::Tweet);
+    assert!(!x.ask_for_authors);
+    let want = Prices { monthly: 25_000_000, read_post: 1_000, post: 1, ..Prices::default() };
+    assert_eq!(x.prices, want);
+}
+
+#[test]
+fn mistakes_about_x_are_told() {
+    let text = r#"
+[network.x]
+enabled = true
+service = "http://elsewhere.example"
+log_in = "password"
+field_names = "toots"
+poll_messages = "1s"
+[network.budget]
+monthly_dollars = "10"
+price_post = 0.0000001
+price_message = -1
+price_other = 1e3
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    4:11 this is not the address of a service
+      hint: write "https://api.x.com"
+    5:10 there is no such way to log in
+      hint: write "keys" for OAuth 1.0a or "app" for OAuth 2.0
+    6:15 X has no such names of fields
+      hint: write "post" or "tweet"
+    7:17 this length of time is out of range
+      hint: write a length from 1 minute to 1 hour
+    9:19 an amount of dollars belongs here
+      hint: write dollars without quotes, such as `monthly_dollars = 10` or `monthly_dollars = 0.015`
+    10:14 an amount of dollars belongs here
+      hint: write dollars without quotes, such as `price_post = 10` or `price_post = 0.015`
+    11:17 an amount of dollars belongs here
+      hint: write dollars without quotes, such as `price_message = 10` or `price_message = 0.015`
+    12:15 an amount of dollars belongs here
+      hint: write dollars without quotes, such as `price_other = 10` or `price_other = 0.015`
+    "#);
+    let app = "[network.x]\nenabled = true\nlog_in = \"app\"\nredirect = \"https://lib.example/\"\n";
+    insta::assert_snapshot!(said(app), @r#"
+    1:10 the app is not named
+      hint: add `client_id = "…"` with the client id that X's developer console shows
+    4:12 nobody would hear X there
+      hint: write one such as "http://127.0.0.1:7366/", on this computer and with a port
+    "#);
 }
 
 #[test]
@@ -209,13 +278,13 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     2:2 there is no such section
       hint: did you mean `[privacy]`?
     3:10 there is no such section
       hint: did you mean `[network.bluesky]`?
     4:2 there is no such section
-      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.bluesky]`
+      hint: the sections are `[desk]`, `[routing]`, `[privacy]`, `[limits]`, `[web]`, `[network.sandbox]`, `[network.mastodon]`, `[network.bluesky]`, `[network.x]`, `[network.budget]`
     ");
     insta::assert_snapshot!(with("name = \"x\"\nweb = 5"), @r"
     1:1 this key stands outside its section
@@ -326,4 +395,41 @@ fn confidential_a_password_is_taken_from_the_first_place_that_is_named() {
     }
     let nowhere = secrets::bluesky_password(&Password::default(), |_| None).unwrap_err();
     assert_eq!(nowhere.what, "Bluesky is enabled but nothing says where its password is");
+}
+
+const MASTODON: &str = "[network.mastodon]\nenabled = true\n";
+
+#[test]
+fn a_server_of_the_mastodon_api_is_named_with_where_its_token_is() {
+    let text = format!("{MASTODON}server = \"https://lib.example/\"\ntoken_env = \"T\"\n");
+    let mastodon = config::parse("bot.toml", &text).0.unwrap().mastodon.unwrap();
+    assert_eq!(mastodon.server, "https://lib.example");
+    assert_eq!(mastodon.poll.as_secs(), 5);
+    assert_eq!(mastodon.streaming, None);
+    let environment = |name: &str| (name == "T").then(|| " token \n".to_owned());
+    let token = secrets::mastodon_token(&mastodon.token, environment).unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "token");
+    let missing = secrets::mastodon_token(&Password::default(), |_| None).unwrap_err();
+    assert_eq!(missing.what, "Mastodon is enabled but nothing says where its access token is");
+}
+
+#[test]
+fn what_is_wrong_about_a_server_is_said() {
+    insta::assert_snapshot!(said(MASTODON), @r#"
+    1:10 Mastodon is enabled but the server is not named
+      hint: add `server = "https://lib.example"` with the server where the desk has its account
+    "#);
+    for server in ["lib.example", "http://lib.example", "https://lib.example/about", "https://t@lib.example"]
+    {
+        assert!(
+            said(&format!("{MASTODON}server = \"{server}\"")).contains("not the address of a server"),
+            "{server}"
+        );
+    }
+    for streaming in ["https://lib.example", "ws://lib.example", "wss://lib.example?access_token=t"] {
+        let text = format!("{MASTODON}server = \"https://lib.example\"\nstreaming = \"{streaming}\"");
+        assert!(said(&text).contains("not an address for streaming"), "{streaming}");
+    }
+    let local = format!("{MASTODON}server = \"http://127.0.0.1:80\"\nstreaming = \"ws://127.0.0.1:81\"");
+    assert_eq!(said(&local), "");
 }

@@ -124,6 +124,7 @@ fn letter(turn: usize, to: &str, visibility: Visibility, text: &str, reply_to: O
         visibility,
         reply_to: None,
         language: Some("en".to_owned()),
+        warning: None,
     };
     outgoing(turn, to, content, reply_to)
 }

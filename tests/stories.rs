@@ -15,6 +15,8 @@
 //! zoe@bluesky: …                                   somebody on another network
 //! ann in de: …                                     a post whose client declares this language
 //! ann below clio's answer …                        is written `ann replies`
+//! ann edits: …                                     the post that asked her latest question says this now
+//! (ann deletes their question)                     the post that asked it is gone from the network
 //! (3 hours later)                                  time passes
 //! (the coordinator closes {1})                     and other words of the coordinator
 //! # …                                              a remark
@@ -31,7 +33,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use stumper::desk::question::Event;
-use stumper::desk::{AccountId, Action, Network, Place, Settings, State, Visibility};
+use stumper::desk::{AccountId, Action, Library, Network, Place, Settings, State, Visibility};
 use stumper::subjects::SubjectId;
 use world::{World, account};
 
@@ -162,7 +164,16 @@ fn settings_of(told: &str) -> Settings {
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
             "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
+            "library" => settings.libraries.push(Library {
+                id: value.to_lowercase(),
+                name: format!("{value} Library"),
+                head_start: SignedDuration::from_hours(1),
+            }),
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
+            "behind_minutes" => {
+                let behind = SignedDuration::from_mins(value.parse().unwrap());
+                settings.behind.insert(Network::Sandbox, behind);
+            }
             "keep_for_days" => {
                 settings.keep_for = SignedDuration::from_hours(24 * value.parse::<i64>().unwrap())
             }
@@ -194,6 +205,10 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
     let code = about.and_then(|code| stumper::desk::Code::parse(code));
     let declared = how.iter().position(|word| *word == "in").and_then(|at| how.get(at + 1));
     world.declared = declared.map(|tag| (*tag).to_owned());
+    if how.first() == Some(&"edits") {
+        world.edits(&speaker, text);
+        return Ok(());
+    }
     let place: Option<Place> = match how.first() {
         Some(&"replies") => {
             let found = world.latest_to(&speaker.id, code.as_ref()).ok_or("nothing to reply to")?;
@@ -241,6 +256,11 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
         }
         ["nothing", "private", "reaches", name] => {
             world.closed.insert(name.to_owned());
+        }
+        [name, "deletes", "their", "question"] => {
+            let (handle, network) = name.split_once('@').unwrap_or((name, "sandbox"));
+            let network = Network::named(network).ok_or("no such network")?;
+            world.deletes(&account(network, handle));
         }
         ["the", "network", "is", "down"] => world.network_down = true,
         ["the", "network", "is", "up"] => {

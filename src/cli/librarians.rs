@@ -246,6 +246,16 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
                 "let them write `join` to the desk in a direct message, which needs no preparation",
             ));
         }
+        (Network::Mastodon, _, Some(handle)) if name.starts_with("https://") && handle.contains('@') => {
+            handle
+        }
+        (Network::Mastodon, _, _) => {
+            return Err(Problem::new(
+                "an account on Mastodon has to be named by the address of its profile, with its handle beside it",
+                "write `mastodon:https://lib.example/@nina --handle nina@lib.example`, or let them write `join` \
+                 to the desk, which needs no preparation",
+            ));
+        }
         (Network::Bluesky, true, Some(handle)) if !handle.is_empty() => handle,
         (Network::Bluesky, true, _) => {
             return Err(Problem::new("the handle is missing", "add `--handle nina.example`"));

@@ -70,8 +70,8 @@ pub(super) async fn log_in(path: &Path, network: Network) -> Result<Exit, Proble
     })??;
     reach::make_folder(&config.data)?;
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
-    let logged_in =
-        x::log_in(&http, &settings.service, &app, &settings.session_file, &code, &redirect, &verifier).await;
+    let allowed = x::Allowed { code: &code, redirect: &redirect, verifier: &verifier };
+    let logged_in = x::log_in(&http, &settings.service, &app, &settings.session_file, allowed).await;
     logged_in.map_err(|failure| match failure {
         Failure::AccountDead(why) => Problem::new(why.to_owned(), "run the command again"),
         Failure::Later { .. } | Failure::Transient(_) | Failure::Unsure(_) | Failure::Refused(_) => {
@@ -110,22 +110,17 @@ async fn code(redirect: &str, state: &str) -> Result<String, Problem> {
         output::note("Nobody can be listened to at that port, so the address has to be pasted.");
     }
     let mut pasted = pasted();
-    loop {
-        let heard = async {
-            match &listener {
-                Some(listener) => heard(listener).await,
-                None => std::future::pending().await,
-            }
-        };
-        let address = tokio::select! {
-            heard = heard => heard?,
-            Ok(line) = &mut pasted => line,
-        };
-        match code_in(&address, redirect, state) {
-            Ok(code) => return Ok(code),
-            Err(why) => return Err(Problem::new(why, "run the command again")),
+    let heard = async {
+        match &listener {
+            Some(listener) => heard(listener).await,
+            None => std::future::pending().await,
         }
-    }
+    };
+    let address = tokio::select! {
+        heard = heard => heard?,
+        Ok(line) = &mut pasted => line,
+    };
+    code_in(&address, redirect, state).map_err(|why| Problem::new(why, "run the command again"))
 }
 
 /// What X sent the browser back to.

@@ -93,6 +93,10 @@ async fn report(config: &Config, path: &Path, network: Network) -> Result<Option
             Some(connector) => Ok(Some(connector.check().await)),
             None => Ok(None),
         },
+        Network::Mastodon => match cli::run::mastodon(config, path)? {
+            Some(connector) => Ok(Some(connector.check().await)),
+            None => Ok(None),
+        },
     }
 }
 

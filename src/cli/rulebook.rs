@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** rules with errors are never used to run the desk.
 
+use std::panic;
 use std::path::Path;
+use std::thread::{Builder, JoinHandle};
 
 use crate::cli::render::{self, Colour, Lines};
 use crate::cli::{classify, rules};
@@ -18,22 +20,62 @@ const FOLDER_HINT: &str = "set `rules` in `[desk]` of `bot.toml` to the folder o
 pub(super) struct Rulebook {
     pub(super) subjects: Subjects,
     pub(super) faults: Vec<Fault>,
-    /// The files, for showing lines.
+    /// The files, for showing lines, where there are faults.
     files: Vec<RuleFile>,
 }
 
 /// Whether there are rule files at all.
 pub(super) fn is_there(folder: &Path) -> bool {
-    rules_dir::read(folder).is_ok_and(|files| !files.is_empty())
+    rules_dir::has_any(folder)
+}
+
+/// Rules that are being read and compiled.
+///
+/// That needs several times the memory of what comes of it, in small pieces, and among them the allocator
+/// would place what stays. So it is done on a thread of its own, which has memory of its own, and what
+/// stays is copied out of there: a desk at rest needs half the memory.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Begun(JoinHandle<Rulebook>),
+    Done(Box<Rulebook>),
+}
+
+/// Begins to read and compile the rule files.
+pub(super) fn begin(folder: &Path) -> Reading {
+    let own = folder.to_owned();
+    match Builder::new().name("rules".to_owned()).spawn(move || compile(&own)) {
+        Ok(thread) => Reading::Begun(thread),
+        // A system without a thread to spare still has the memory.
+        Err(_) => Reading::Done(Box::new(compile(folder))),
+    }
+}
+
+impl Reading {
+    /// Waits for the rules.
+    pub(super) fn finish(self) -> Rulebook {
+        match self {
+            Reading::Begun(thread) => {
+                let rulebook = thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+                let subjects = rulebook.subjects.clone();
+                Rulebook { subjects, ..rulebook }
+            }
+            Reading::Done(rulebook) => *rulebook,
+        }
+    }
 }
 
 /// Reads and compiles the rule files. A folder that cannot be read is a fault.
 pub(super) fn read(folder: &Path) -> Rulebook {
+    begin(folder).finish()
+}
+
+fn compile(folder: &Path) -> Rulebook {
     let files = rules_dir::read(folder).unwrap_or_default();
     if files.is_empty() {
         return Rulebook { subjects: Subjects::default(), faults: faults_of(folder), files };
     }
     let (subjects, faults) = Subjects::compile(&files);
+    let files = if faults.is_empty() { Vec::new() } else { files };
     Rulebook { subjects, faults, files }
 }
 

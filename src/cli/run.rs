@@ -28,6 +28,7 @@ use crate::engine::control::{self, ControlFile};
 use crate::engine::reload::RulesFolder;
 use crate::engine::{self, Engine};
 use crate::networks::{self, Connector, http, sandbox};
+use crate::subjects::Subjects;
 use crate::web;
 
 /// The name of the desk's own account on the sandbox.
@@ -44,7 +45,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
     let config = check::usable_config(path)?;
     if !rulebook::is_there(&config.rules) {
         // Told before anything is begun.
-        usable_rules(&config)?;
+        usable(rulebook::read(&config.rules))?;
     }
     if let Some(other) = reach::running(&config.data).await {
         return Err(Problem::new(
@@ -56,14 +57,13 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
         ));
     }
     let (listener, address) = bind(config.listen).await?;
-    // Before the rules: sled reserves tens of megabytes that it never touches, which cost nothing only as
-    // long as the allocator has not yet learnt, from what compiling frees, to keep such pieces.
-    let store = reach::open_store(&config.data)?;
     let rules = RulesFolder::new(config.rules.clone(), rulebook::reread);
-    let rulebook = usable_rules(&config)?;
+    let reading = rulebook::begin(&config.rules);
+    let store = reach::open_store(&config.data)?;
+    let subjects = usable(reading.finish())?;
     let sandbox = open_sandbox(&config)?;
     let connectors = connectors(&config, path, sandbox.as_ref())?;
-    let engine = Arc::new(Engine::new(store, rulebook.subjects, config.settings.clone()));
+    let engine = Arc::new(Engine::new(store, subjects, config.settings.clone()));
     let control = ControlFile::create(&config.data, address).map_err(|error| {
         Problem::unexpected(format!("the data folder cannot be written to: {}", error.kind()))
     })?;
@@ -107,14 +107,13 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Problem> {
 }
 
 /// The rules, or all that keeps them from being used, told to the user.
-fn usable_rules(config: &Config) -> Result<Rulebook, Problem> {
-    let rulebook = rulebook::read(&config.rules);
+fn usable(rulebook: Rulebook) -> Result<Subjects, Problem> {
     if rulebook.is_usable() {
         let warnings = rulebook.faults.len();
         if warnings > 0 {
             warn!(warnings, "The rules have {warnings} faults that do no harm; see `stumper check`");
         }
-        return Ok(rulebook);
+        return Ok(rulebook.subjects);
     }
     output::note(rulebook.show(Colour::of_stderr()).trim_end());
     output::note("");
@@ -158,7 +157,13 @@ fn connectors(
     sandbox: Option<&Arc<sandbox::Sandbox>>,
 ) -> Result<Vec<Arc<Connector>>, Problem> {
     let sandbox = sandbox.map(|sandbox| Connector::Sandbox(sandbox::Connector::new(sandbox.clone())));
-    Ok(sandbox.into_iter().chain(bluesky(config, path)?).chain(x(config, path)?).map(Arc::new).collect())
+    Ok(sandbox
+        .into_iter()
+        .chain(bluesky(config, path)?)
+        .chain(mastodon(config, path)?)
+        .chain(x(config, path)?)
+        .map(Arc::new)
+        .collect())
 }
 
 /// The connector to Bluesky, where it is enabled. `path` is the configuration's, for faults about it.
@@ -183,7 +188,7 @@ pub(super) fn x(config: &Config, path: &Path) -> Result<Option<Connector>, Probl
     let Some(settings) = x_settings(config, path)? else { return Ok(None) };
     reach::make_folder(&config.data)?;
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
-    Ok(Some(Connector::X(networks::x::Connector::new(settings, http))))
+    Ok(Some(Connector::X(Box::new(networks::x::Connector::new(settings, http)))))
 }
 
 /// What the connector to X must know, with its secrets.
@@ -228,6 +233,18 @@ pub(super) fn x_settings(config: &Config, path: &Path) -> Result<Option<networks
         prices: x.prices,
         ..networks::x::Settings::new(log_in, &config.data)
     }))
+}
+
+/// The connector to a server of the Mastodon API, where it is enabled.
+pub(super) fn mastodon(config: &Config, path: &Path) -> Result<Option<Connector>, Problem> {
+    let Some(mastodon) = &config.mastodon else { return Ok(None) };
+    let token = secrets::mastodon_token(&mastodon.token, |name| std::env::var(name).ok());
+    let token = token.map_err(|missing| check::tell(missing.fault(path), path))?;
+    let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
+    let settings = networks::mastodon::Settings::new(&mastodon.server, token)
+        .with_poll(mastodon.poll)
+        .with_streaming(mastodon.streaming.clone());
+    Ok(Some(Connector::Mastodon(Box::new(networks::mastodon::Connector::new(settings, http)))))
 }
 
 /// Ctrl-C, and what service managers send.

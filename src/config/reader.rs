@@ -22,6 +22,9 @@ const TYPOS_MAX: usize = 2;
 const SECRET_KEYS: &[&str] =
     &["password", "app_password", "secret", "token", "access_token", "key", "api_key"];
 
+/// The section of which there may be several.
+const REPEATED: &str = "library";
+
 /// The faults of one file.
 #[derive(Debug)]
 pub(super) struct Faults {
@@ -61,6 +64,8 @@ type Entry<'t> = (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>);
 pub(super) struct Sections<'t> {
     known: &'static [(&'static str, &'static [&'static str])],
     found: BTreeMap<&'static str, (&'t DeTable<'t>, Range<usize>)>,
+    /// Sections that may stand in the file several times, with two brackets.
+    repeated: BTreeMap<&'static str, Vec<(&'t DeTable<'t>, Range<usize>)>>,
 }
 
 impl<'t> Sections<'t> {
@@ -70,7 +75,7 @@ impl<'t> Sections<'t> {
         known: &'static [(&'static str, &'static [&'static str])],
         faults: &mut Faults,
     ) -> Sections<'t> {
-        let mut sections = Sections { known, found: BTreeMap::new() };
+        let mut sections = Sections { known, found: BTreeMap::new(), repeated: BTreeMap::new() };
         sections.sort("", table, faults);
         sections
     }
@@ -80,11 +85,19 @@ impl<'t> Sections<'t> {
             let name = format!("{above}{}", key.get_ref());
             let section = self.known.iter().map(|(section, _)| *section).find(|section| **section == name);
             match (section, value.get_ref()) {
-                (Some(section), DeValue::Table(inner)) => {
+                (Some(section), DeValue::Table(inner)) if section != REPEATED => {
                     self.found.insert(section, (inner, key.span()));
+                }
+                (Some(section), DeValue::Array(all)) if section == REPEATED => {
+                    let tables = all.iter().filter_map(|one| Some((one.get_ref().as_table()?, one.span())));
+                    self.repeated.insert(section, tables.collect());
                 }
                 (None, DeValue::Table(inner)) if above.is_empty() && name == "network" => {
                     self.sort("network.", inner, faults);
+                }
+                (Some(REPEATED), _) => {
+                    let hint = format!("write `[[{REPEATED}]]` on a line of its own, and its keys below");
+                    faults.add(Some(key.span()), "this is the name of a section", &hint);
                 }
                 (Some(section), _) => {
                     let hint = format!("write `[{section}]` on a line of its own, and its keys below");
@@ -111,6 +124,18 @@ impl<'t> Sections<'t> {
             };
             faults.add(Some(key.span()), "there is no such section", &hint);
         }
+    }
+
+    /// All sections with a name that may stand in the file several times.
+    pub(super) fn each(&self, name: &'static str) -> Vec<Section<'t>> {
+        let all = self.repeated.get(name).into_iter().flatten();
+        let section = |(table, span): &(&'t DeTable<'t>, Range<usize>)| Section {
+            name,
+            known: self.known,
+            entries: table.iter().map(|(key, value)| (key.get_ref().as_ref(), (key, value))).collect(),
+            span: Some(span.clone()),
+        };
+        all.map(section).collect()
     }
 
     /// The section with this name. One that is not in the file is empty.

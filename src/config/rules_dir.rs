@@ -42,12 +42,26 @@ pub fn read(dir: &Path) -> io::Result<Vec<RuleFile>> {
     Ok(files)
 }
 
+/// Whether there is any file that [`read`] would read. Nothing is read yet.
+pub fn has_any(dir: &Path) -> bool {
+    let learned = dir.join(LEARNED_FOLDER);
+    [(dir, ENDING), (&dir.join(SCREENING_FOLDER), ENDING), (&learned, LEARNED_ENDING)].into_iter().any(
+        |(folder, ending)| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| is_rules(&entry.path(), ending))
+        },
+    )
+}
+
+fn is_rules(path: &Path, ending: &str) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && path.extension().is_some_and(|its| its == ending) && !path.is_dir()
+}
+
 fn read_folder(dir: &Path, ending: &str, bytes_max: usize, files: &mut Vec<RuleFile>) -> io::Result<()> {
     for entry in fs::read_dir(dir).map_err(|error| named(error, dir))? {
         let path = entry.map_err(|error| named(error, dir))?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let is_rules = path.extension().is_some_and(|its| its == ending);
-        if is_hidden || !is_rules || path.is_dir() {
+        if !is_rules(&path, ending) {
             continue;
         }
         if files.len() >= RULE_FILES_MAX {
@@ -61,8 +75,11 @@ fn read_folder(dir: &Path, ending: &str, bytes_max: usize, files: &mut Vec<RuleF
 }
 
 fn read_file(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
+    let file = File::open(path)?;
+    let bytes = file.metadata().map_or(0, |about| about.len());
+    // One byte more than there is, to see the end without growing.
+    let mut text = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default().min(bytes_max) + 1);
+    file.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -77,10 +94,14 @@ mod tests {
     #[test]
     fn reads_rule_files_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".hidden.toml"), "").unwrap();
+        assert!(!has_any(dir.path()));
+        fs::create_dir(dir.path().join("learned")).unwrap();
+        fs::write(dir.path().join("learned/words.tsv"), "").unwrap();
+        assert!(has_any(dir.path()));
         fs::write(dir.path().join("music.toml"), "id").unwrap();
         fs::write(dir.path().join("art.toml"), vec![b'#'; RULE_FILE_BYTES_MAX * 10]).unwrap();
         fs::write(dir.path().join("art.toml~"), "").unwrap();
-        fs::write(dir.path().join(".hidden.toml"), "").unwrap();
         fs::create_dir(dir.path().join("old.toml")).unwrap();
         for folder in ["screening", "drafts"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
@@ -89,8 +110,12 @@ mod tests {
         let files = read(dir.path()).unwrap();
         let name = |file: &RuleFile| file.name.replace(dir.path().to_str().unwrap(), "");
         let found: Vec<(String, usize)> = files.iter().map(|file| (name(file), file.text.len())).collect();
-        let expected =
-            [("/art.toml", RULE_FILE_BYTES_MAX + 1), ("/music.toml", 2), ("/screening/spam.toml", 6)];
+        let expected = [
+            ("/art.toml", RULE_FILE_BYTES_MAX + 1),
+            ("/learned/words.tsv", 0),
+            ("/music.toml", 2),
+            ("/screening/spam.toml", 6),
+        ];
         assert_eq!(found, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
     }
 
@@ -99,5 +124,6 @@ mod tests {
         let error = read(Path::new("no/such/rules")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(error.to_string().starts_with("no/such/rules: "), "{error}");
+        assert!(!has_any(Path::new("no/such/rules")));
     }
 }

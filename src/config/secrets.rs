@@ -16,6 +16,8 @@ const BLUESKY_CREDENTIAL: &str = "bluesky_password";
 
 /// The name of the systemd credential with the secrets for X.
 const X_CREDENTIAL: &str = "x_secrets";
+/// The name of the systemd credential with the access token for Mastodon.
+const MASTODON_CREDENTIAL: &str = "mastodon_token";
 
 /// The longest password file that is read.
 const SECRET_BYTES_MAX: u64 = 4_096;
@@ -43,6 +45,36 @@ pub fn bluesky_password(
     password: &Password,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<SecretString, Missing> {
+    let unsaid = Missing {
+        what: "Bluesky is enabled but nothing says where its password is",
+        span: password.section.clone(),
+        hint: "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
+            .to_owned(),
+    };
+    secret(password, env, BLUESKY_CREDENTIAL, unsaid)
+}
+
+/// The access token for a server of the Mastodon API: from the environment variable that `token_env`
+/// names, else the file that `token_file` names, else the systemd credential `mastodon_token`.
+pub fn mastodon_token(
+    token: &Password,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<SecretString, Missing> {
+    let unsaid = Missing {
+        what: "Mastodon is enabled but nothing says where its access token is",
+        span: token.section.clone(),
+        hint: "add `token_env = \"STUMPER_MASTODON_TOKEN\"` and set that variable to the access token"
+            .to_owned(),
+    };
+    secret(token, env, MASTODON_CREDENTIAL, unsaid)
+}
+
+fn secret(
+    password: &Password,
+    env: impl Fn(&str) -> Option<String>,
+    credential: &str,
+    unsaid: Missing,
+) -> Result<SecretString, Missing> {
     if let Some((name, span)) = &password.env {
         let hint = format!("set it for the user that runs Stumper: `export {}=…`", printable(name));
         return match env(name) {
@@ -56,14 +88,8 @@ pub fn bluesky_password(
         return read(path, Some(span));
     }
     match env("CREDENTIALS_DIRECTORY") {
-        Some(folder) => read(&PathBuf::from(folder).join(BLUESKY_CREDENTIAL), password.section.as_ref()),
-        None => Err(Missing {
-            what: "Bluesky is enabled but nothing says where its password is",
-            span: password.section.clone(),
-            hint:
-                "add `password_env = \"STUMPER_BLUESKY_PASSWORD\"` and set that variable to an app password"
-                    .to_owned(),
-        }),
+        Some(folder) => read(&PathBuf::from(folder).join(credential), password.section.as_ref()),
+        None => Err(unsaid),
     }
 }
 
@@ -96,7 +122,7 @@ pub fn x_secrets(secrets: &Password, env: impl Fn(&str) -> Option<String>) -> Re
 }
 
 fn read(path: &Path, span: Option<&Range<usize>>) -> Result<SecretString, Missing> {
-    let hint = "it must hold the app password and nothing else, readable by the user that runs Stumper";
+    let hint = "it must hold the password or token and nothing else, readable by the user that runs Stumper";
     let small = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SECRET_BYTES_MAX);
     match std::fs::read_to_string(path) {
         Ok(secret) if small => wrap(&secret, span, hint),
@@ -119,5 +145,5 @@ fn wrap(secret: &str, span: Option<&Range<usize>>, hint: &str) -> Result<SecretS
 /// The name of a variable, or a stand-in where it may be a password written in the wrong place.
 fn printable(name: &str) -> &str {
     let usual = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    if usual { name } else { "STUMPER_BLUESKY_PASSWORD" }
+    if usual { name } else { "STUMPER_SECRET" }
 }

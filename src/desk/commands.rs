@@ -101,6 +101,10 @@ pub enum Said {
     /// Whether they want the daily list of open stumpers.
     Digest(bool),
     WhyMe,
+    /// The name of the library they belong to.
+    MyLibrary(String),
+    /// Their question shall not leave their library.
+    OnlyMyLibrary,
     Solved,
     /// The answer did not help; perhaps with what is missing.
     NotSolved(String),
@@ -192,6 +196,7 @@ const PHRASES: &[(&str, Said)] = &[
     ("questions", Said::MyQuestions),
     ("my help", Said::MyHelp),
     ("why me", Said::WhyMe),
+    ("only my library", Said::OnlyMyLibrary),
     ("solved", Said::Solved),
     ("its solved", Said::Solved),
     ("keep", Said::Claim),

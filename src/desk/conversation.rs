@@ -15,7 +15,7 @@ use crate::desk::post::{AccountId, Post, Visibility};
 use crate::desk::question::{DeskPost, Question, State};
 use crate::desk::step::Outcome;
 use crate::desk::{
-    aftercare, blocking, held, ladder, librarian, linking, patron, privacy, volunteering, wording,
+    aftercare, blocking, held, ladder, librarian, libraries, linking, patron, privacy, volunteering, wording,
 };
 use crate::subjects::{Kind, SubjectId};
 
@@ -245,6 +245,8 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::DoneRead(level) => librarian::with_question(draft, spoken, |draft, spoken, code| {
             aftercare::done_read(draft, spoken, code, level)
         }),
+        Said::MyLibrary(name) => libraries::my_library(draft, spoken, &name),
+        Said::OnlyMyLibrary => libraries::keep_in(draft, spoken),
         Said::WhyMe => librarian::with_question(draft, spoken, librarian::why_me),
         Said::Claim | Said::Nothing if is_stumper_named(draft, spoken) => {
             let named = spoken.named.clone().unwrap_or_else(|| draft.view.free_code.clone());

@@ -34,6 +34,11 @@ pub(crate) fn on_delivered(draft: &mut Draft<'_>, letter: &Letter, place: &Place
         draft.delete_post(&post, &letter.to);
         return Outcome::Delivered;
     };
+    if question.gone && letter.words_of.as_ref() == Some(&question.patron.id) {
+        // It was on its way when its patron deleted the question.
+        draft.delete_post(&post, &letter.to);
+        return Outcome::Delivered;
+    }
     question.posts.push(DeskPost {
         post: post.clone(),
         to: letter.to.id.clone(),

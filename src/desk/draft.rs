@@ -73,7 +73,9 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
         let (author, heard_as) = match input {
             Input::Post(post) => (Some(post.author.id.clone()), Some(post.visibility)),
-            Input::Timer { .. }
+            Input::Edited { .. }
+            | Input::Gone { .. }
+            | Input::Timer { .. }
             | Input::Delivered { .. }
             | Input::Refused { .. }
             | Input::Coordinator { .. } => (None, None),
@@ -292,8 +294,18 @@ impl<'a> Draft<'a> {
         self.note_reply(words.about, place.as_ref());
         let mut reply_to = place.map(ReplyTo::Post);
         let language = Some(self.view.settings.language.clone());
+        let warning = words.about.and_then(|code| self.questions.get(code)?.warning.clone());
+        let limits = self.view.settings.limits_on(network, visibility);
+        let (warning, limits) = outbox::under_warning(warning, limits);
+        let (warning, body) = match warning {
+            Some(warning) if network.has_warnings() => (Some(warning), words.body),
+            Some(warning) if words.words_of.is_some() => {
+                (None, crate::desk::wording::warned(warning.reveal(), &words.body))
+            }
+            Some(_) | None => (None, words.body),
+        };
         let mut first = None;
-        for part in outbox::posts(words.to, &words.body, visibility) {
+        for part in outbox::posts(words.to, &body, visibility, limits) {
             let id = self.next_letter_id();
             self.step.letters.push(Letter {
                 id: id.clone(),
@@ -308,6 +320,7 @@ impl<'a> Draft<'a> {
                     visibility,
                     reply_to: reply_to.replace(ReplyTo::Letter(id.clone())),
                     language: language.clone(),
+                    warning: warning.clone(),
                 },
                 made_at: self.now,
             });

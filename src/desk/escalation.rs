@@ -374,7 +374,7 @@ fn give_up(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     end(draft, code);
     let waited = draft.now.duration_since(asked_at);
-    let once = draft.question(code).is_some_and(|question| writes_once(question));
+    let once = draft.question(code).is_some_and(writes_once);
     let body = if once { wording::gave_up_for_good(code, waited) } else { wording::gave_up(code, waited) };
     let told = draft.tell_patron(code, Purpose::Ending, None, body);
     let what = match told {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -91,6 +92,18 @@ impl InputId {
     pub fn of_post(post: &PostId) -> InputId {
         let digest = Sha256::digest(post.key());
         InputId(format!("post:{}", hex(&digest, 16)))
+    }
+
+    /// Each edit of a post takes effect once.
+    pub fn of_edit(post: &PostId, at: Timestamp) -> InputId {
+        let digest = Sha256::digest(format!("{} {}", at.as_microsecond(), post.key()));
+        InputId(format!("edit:{}", hex(&digest, 16)))
+    }
+
+    /// A post is deleted once.
+    pub fn of_deletion(post: &PostId) -> InputId {
+        let digest = Sha256::digest(post.key());
+        InputId(format!("gone:{}", hex(&digest, 16)))
     }
 
     /// Any other input: `kind` names the kind, `name` the one among its kind.

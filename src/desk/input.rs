@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::desk::ids::{Code, InputId};
 use crate::desk::letter::{Letter, Refusal};
 use crate::desk::person::Hours;
-use crate::desk::post::{Account, AccountId, Place, Post};
+use crate::desk::post::{Account, AccountId, Place, Post, PostId};
 use crate::desk::question::Reason;
 use crate::subjects::SubjectId;
 
@@ -20,6 +20,10 @@ pub enum Input {
     Post(Box<Post>),
     /// The time came that a question's timer named.
     Timer { code: Code, reason: Reason, at: Timestamp },
+    /// Somebody edited a post of theirs, at this time. The post is as it is now.
+    Edited { post: Box<Post>, at: Timestamp },
+    /// Somebody deleted a post of theirs, or lets the desk not see it any more.
+    Gone { post: PostId },
     /// A network confirmed a letter.
     Delivered { letter: Box<Letter>, place: Place },
     /// A network will not take a letter.
@@ -59,6 +63,8 @@ impl Input {
     pub fn id(&self) -> InputId {
         match self {
             Input::Post(post) => InputId::of_post(&post.id()),
+            Input::Edited { post, at } => InputId::of_edit(&post.id(), *at),
+            Input::Gone { post } => InputId::of_deletion(post),
             Input::Timer { code, reason, at } => {
                 InputId::new("timer", format_args!("{code}:{}:{}", reason.name(), at.as_millisecond()))
             }

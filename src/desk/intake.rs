@@ -9,6 +9,7 @@ use jiff::civil::{Date, Time};
 use crate::desk::commands::days::{self, Day};
 use crate::desk::draft::Draft;
 use crate::desk::ids::Code;
+use crate::desk::libraries;
 use crate::desk::person::Level;
 use crate::desk::post::{AccountId, Post};
 use crate::desk::settings::Settings;
@@ -33,6 +34,7 @@ pub(crate) fn note(draft: &mut Draft<'_>, code: &Code) {
         question.need_by = need_by;
         question.blocked = blocked;
     }
+    libraries::note(draft, code);
 }
 
 /// The end of the day that somebody named now, by the desk's clock.

@@ -51,6 +51,9 @@ pub enum Content {
         reply_to: Option<ReplyTo>,
         /// The language of the text: a BCP 47 tag.
         language: Option<String>,
+        /// What is to stand above the text, where the network can hide a text behind a warning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warning: Option<Confidential>,
     },
     /// Delete a post of the desk's own. Deleting one that is gone already is success.
     Delete { post: PostId },

@@ -46,7 +46,9 @@ impl Network {
             (Network::Bluesky, Some(Visibility::Public)) if is_for_a_librarian_in_private(occasion) => {
                 Way::As(Visibility::Direct)
             }
-            (Network::Sandbox | Network::Bluesky, Some(visibility)) => Way::As(visibility),
+            (Network::Sandbox | Network::Bluesky | Network::Mastodon, Some(visibility)) => {
+                Way::As(visibility)
+            }
             (Network::X, Some(visibility)) => on_x(visibility, occasion),
         }
     }
@@ -54,7 +56,7 @@ impl Network {
     /// Whether people there are written to privately only after they wrote privately themselves.
     pub fn wants_the_first_word(self) -> bool {
         match self {
-            Network::Sandbox | Network::Bluesky => false,
+            Network::Sandbox | Network::Bluesky | Network::Mastodon => false,
             Network::X => true,
         }
     }
@@ -69,7 +71,7 @@ impl Network {
     /// from what was said before.
     pub fn has_flat_messages(self) -> bool {
         match self {
-            Network::Sandbox => false,
+            Network::Sandbox | Network::Mastodon => false,
             Network::Bluesky | Network::X => true,
         }
     }

@@ -10,7 +10,7 @@ use crate::desk::commands::hours;
 use crate::desk::ids::Code;
 use crate::desk::letter::{Content, Letter, Mention, Purpose, Refusal};
 use crate::desk::person::Person;
-use crate::desk::post::{Account, Network, TextLimits, Visibility};
+use crate::desk::post::{Account, Confidential, Network, TextLimits, Visibility};
 use crate::desk::question::{Fate, Question, State, Why};
 use crate::desk::weight;
 
@@ -19,6 +19,9 @@ pub const PARTS_MAX: usize = 20;
 
 /// Room kept at the end of each part for its number, ` (12/20)`.
 const NUMBER_GRAPHEMES: usize = 8;
+
+/// The longest warning that is kept, in graphemes.
+const WARNING_GRAPHEMES_MAX: usize = 100;
 
 /// What stands where a text was cut because it had more than [`PARTS_MAX`] parts.
 const CUT_MARK: &str = " […]";
@@ -34,12 +37,11 @@ pub struct Part {
 }
 
 /// Makes the posts of a letter as its addressee's network wants them.
-pub fn posts(to: &Account, body: &str, visibility: Visibility) -> Vec<Part> {
+pub fn posts(to: &Account, body: &str, visibility: Visibility, limits: TextLimits) -> Vec<Part> {
     let network = to.id.network;
-    match (network, network.weight_max(visibility)) {
-        (_, Some(weight_max)) => unaddressed(vec![one_post(body, weight_max)]),
-        (_, None) if network.reaches_by_mention(visibility) => parts(to, body, network.limits(visibility)),
-        (_, None) => unaddressed(numbered(split(body.trim(), network.limits(visibility)))),
+    match network.weight_max(visibility) {
+        Some(weight_max) => unaddressed(vec![one_post(body, weight_max)]),
+        None => parts(to, body, limits, network.mentioned(visibility)),
     }
 }
 
@@ -80,11 +82,28 @@ fn unaddressed(texts: Vec<String>) -> Vec<Part> {
     texts.into_iter().map(|text| Part { text, mentions: Vec::new() }).collect()
 }
 
-/// Addresses `body` to somebody and cuts it into parts that fit. Only the first part mentions them;
-/// the others follow in the thread.
-pub fn parts(to: &Account, body: &str, limits: TextLimits) -> Vec<Part> {
+/// Which parts of a letter mention its addressee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mentioned {
+    /// The others follow in the thread.
+    InFirst,
+    /// A private post of its network reaches only whom it mentions.
+    InEach,
+    /// A message of its network has one reader, or a reply there tells whom it replies to.
+    Nowhere,
+}
+
+/// Addresses `body` to somebody and cuts it into parts that fit.
+pub fn parts(to: &Account, body: &str, limits: TextLimits, mentioned: Mentioned) -> Vec<Part> {
+    if mentioned == Mentioned::Nowhere {
+        return unaddressed(numbered(split(body.trim(), limits)));
+    }
     let name = format!("@{}", to.handle);
     let mention = Mention { start: 0, end: name.len(), account: to.clone() };
+    // A name that leaves no room for words is cut like any other text, and reaches nobody.
+    if mentioned == Mentioned::InEach && name.len() < limits.graphemes_max / 2 {
+        return parts_with_name(&name, &mention, body, limits);
+    }
     let whole = format!("{name} {}", body.trim());
     let texts = numbered(split(&whole, limits));
     let mut mentions =
@@ -101,6 +120,19 @@ fn numbered(mut texts: Vec<String>) -> Vec<String> {
         }
     }
     texts
+}
+
+fn parts_with_name(name: &str, mention: &Mention, body: &str, limits: TextLimits) -> Vec<Part> {
+    let left = TextLimits {
+        graphemes_max: limits.graphemes_max - name.len() - 1,
+        bytes_max: limits.bytes_max.saturating_sub(name.len() + 1).max(limits.bytes_max / 2),
+        ..limits
+    };
+    let texts = split(body.trim(), left);
+    let count = texts.len();
+    let number = |at: usize| if count > 1 { format!(" ({}/{count})", at + 1) } else { String::new() };
+    let texts = texts.into_iter().enumerate().map(|(at, text)| format!("{name} {text}{}", number(at)));
+    texts.map(|text| Part { text, mentions: vec![mention.clone()] }).collect()
 }
 
 /// Makes every `@` in a relayed text harmless: a zero-width space after it keeps networks from
@@ -127,6 +159,7 @@ fn split(text: &str, limits: TextLimits) -> Vec<String> {
     let limits = TextLimits {
         graphemes_max: limits.graphemes_max - NUMBER_GRAPHEMES,
         bytes_max: limits.bytes_max - NUMBER_GRAPHEMES - CUT_MARK.len(),
+        ..limits
     };
     let mut texts = Vec::new();
     let mut rest = text;
@@ -144,7 +177,39 @@ fn split(text: &str, limits: TextLimits) -> Vec<String> {
 }
 
 fn fits(text: &str, limits: TextLimits) -> bool {
-    text.len() <= limits.bytes_max && text.graphemes(true).count() <= limits.graphemes_max
+    text.len() <= limits.bytes_max
+        && text.graphemes(true).count() + short_links(text, limits) <= limits.graphemes_max
+}
+
+/// By how many graphemes the links of a text count more than they have.
+fn short_links(text: &str, limits: TextLimits) -> usize {
+    if limits.link_graphemes_min == 0 {
+        return 0;
+    }
+    let links = text.split_whitespace().filter_map(|word| word.find("http").and_then(|at| word.get(at..)));
+    links
+        .filter(|link| link.starts_with("http://") || link.starts_with("https://"))
+        .map(|link| limits.link_graphemes_min.saturating_sub(link.graphemes(true).count()))
+        .sum()
+}
+
+/// A warning as long as may stand above a post, and what it leaves for the text: servers count both.
+pub(crate) fn under_warning(
+    warning: Option<Confidential>,
+    limits: TextLimits,
+) -> (Option<Confidential>, TextLimits) {
+    let Some(warning) = warning else { return (None, limits) };
+    let short: String = warning.reveal().graphemes(true).take(WARNING_GRAPHEMES_MAX).collect();
+    let left = TextLimits {
+        graphemes_max: limits.graphemes_max.saturating_sub(short.graphemes(true).count()),
+        bytes_max: limits.bytes_max.saturating_sub(short.len()),
+        ..limits
+    };
+    // Hundreds of combining marks on one letter leave no room, and are no warning to anybody.
+    if left.graphemes_max < limits.graphemes_max / 2 || left.bytes_max < limits.bytes_max / 2 {
+        return (None, limits);
+    }
+    (Some(Confidential::new(short)), left)
 }
 
 /// The byte offset at which the first part of `text` ends.
@@ -156,6 +221,15 @@ fn cut_at(text: &str, limits: TextLimits) -> usize {
             break;
         }
         end = after;
+    }
+    // Short links count more than they show.
+    while !text.get(..end).is_some_and(|part| fits(part, limits)) {
+        let shorter = text.get(..text.floor_char_boundary(end / 4 * 3)).unwrap_or_default();
+        end = shorter.grapheme_indices(true).next_back().map_or(0, |(at, _)| at);
+    }
+    if end == 0 {
+        let first = text.graphemes(true).next().map_or(0, str::len);
+        end = if first <= limits.bytes_max { first } else { 0 };
     }
     if end == text.len() {
         return end;
@@ -228,6 +302,13 @@ fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&Perso
     }
     match (letter.about.as_ref(), question) {
         (Some(_), None) => false,
+        // Nobody answers below a post that its author deleted, or repeats what it said.
+        (Some(_), Some(question))
+            if question.gone
+                && [Some(&letter.to.id), letter.words_of.as_ref()].contains(&Some(&question.patron.id)) =>
+        {
+            false
+        }
         (Some(_), Some(question)) if letter.purpose == Purpose::Invitation => {
             let invitation = question.invitation(&letter.to.id);
             // Who took it from the list of stumpers has not seen it yet.
@@ -248,7 +329,7 @@ mod tests {
     use super::*;
     use crate::desk::post::{AccountId, Network};
 
-    const SMALL: TextLimits = TextLimits { graphemes_max: 60, bytes_max: 600 };
+    const SMALL: TextLimits = TextLimits { graphemes_max: 60, bytes_max: 600, link_graphemes_min: 0 };
 
     fn ann() -> Account {
         Account {
@@ -259,7 +340,7 @@ mod tests {
     }
 
     fn texts(body: &str) -> Vec<String> {
-        parts(&ann(), body, SMALL).into_iter().map(|part| part.text).collect()
+        parts(&ann(), body, SMALL, Mentioned::InFirst).into_iter().map(|part| part.text).collect()
     }
 
     #[test]
@@ -279,7 +360,7 @@ mod tests {
 
     #[test]
     fn only_the_first_post_mentions_its_addressee() {
-        let parts = parts(&ann(), &"word ".repeat(50), SMALL);
+        let parts = parts(&ann(), &"word ".repeat(50), SMALL, Mentioned::InFirst);
         assert!(parts.len() > 1);
         for (at, part) in parts.iter().enumerate() {
             let mentioned: Vec<&str> =
@@ -319,7 +400,16 @@ mod tests {
         /// Nothing is lost and every part fits, whatever the text is made of.
         #[test]
         fn every_part_fits_and_nothing_is_lost(body in "(\\PC|[ .\n]|👨‍👩‍👧‍👦|e\u{301}{0,700}){1,120}") {
-            let parts = parts(&ann(), &body, SMALL);
+            for part in parts(&ann(), &body, SMALL, Mentioned::InEach) {
+                prop_assert!(fits(&part.text, SMALL), "{} bytes", part.text.len());
+                prop_assert!(part.text.starts_with("@ann.example "));
+                prop_assert_eq!(part.mentions.len(), 1);
+            }
+            let links = TextLimits { link_graphemes_min: 23, ..SMALL };
+            for part in parts(&ann(), &format!("{body} {}", "http://a.b ".repeat(9)), links, Mentioned::InFirst) {
+                prop_assert!(fits(&part.text, links), "{} bytes", part.text.len());
+            }
+            let parts = parts(&ann(), &body, SMALL, Mentioned::InFirst);
             for part in &parts {
                 prop_assert!(fits(&part.text, SMALL), "{} bytes", part.text.len());
             }

@@ -12,7 +12,7 @@ use crate::desk::intake;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
-use crate::desk::question::{Event, Fate, FoundSubject, Question, Reason, Rung, State};
+use crate::desk::question::{Event, Fate, FoundSubject, Piece, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording::Search;
 use crate::desk::{aftercare, librarian, linking, wording};
@@ -20,6 +20,9 @@ use crate::subjects::Classification;
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
+
+/// The bytes between two pieces of a question: an empty line.
+pub(crate) const PIECES_APART: usize = 2;
 
 /// Thanks in more words than this say something besides.
 const THANKS_WORDS_MAX: usize = 4;
@@ -30,7 +33,11 @@ const CUT_MARK: &str = "\n[…]";
 /// Takes in a new question.
 pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let code = draft.view.free_code.clone();
-    let asked_for = intake::asked_for(post);
+    let accepts = |named: &AccountId| {
+        let librarian = draft.view.roster.get(named).and_then(|person| person.librarian.as_ref());
+        librarian.is_some_and(|librarian| librarian.by_name)
+    };
+    let asked_for = intake::asked_for(post).filter(accepts);
     draft.add_question(Question { asked_for, ..question(draft, &code, post, State::Seeking) });
     take_in(draft, &code)
 }
@@ -46,6 +53,9 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         visibility: post.visibility,
         language: post.language.clone(),
         text: Confidential::new(limited(post.text.reveal())),
+        warning: post.warning.as_ref().map(|warning| Confidential::new(outbox::defused(warning.reveal()))),
+        said: vec![Piece { post: post.id(), bytes: limited(post.text.reveal()).len() }],
+        gone: false,
         place: post.place.clone(),
         asked_at: draft.now,
         state,
@@ -62,6 +72,8 @@ pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }
@@ -72,6 +84,7 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let subjects = &draft.view.subjects;
     let found = subjects.classify(question.text.reveal(), question.language.as_deref());
     let (post, patron) = (question.place.post_id(), question.patron.id.clone());
+    let patron_network = patron.network;
     let learnable = question.learnable;
     if let Some(question) = draft.question_mut(code) {
         question.subjects = found_subjects(&found);
@@ -86,6 +99,9 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
     if let (Search::Asked(_), Some(minutes)) = (&search, escalation::usual_wait(draft, code)) {
         body.push_str(&wording::asking::usual_wait(minutes));
+    }
+    if let Some(behind) = draft.view.settings.behind.get(&patron_network) {
+        body.push_str(&wording::behind(*behind));
     }
     if learnable {
         body.push_str(wording::may_be_learnt_from());
@@ -105,7 +121,10 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     let owner = question.owner().cloned();
     if !matches!(question.state, State::Answered { .. }) {
         let text = format!("{}\n\n{}", question.text.reveal(), post.text.reveal());
-        question.text = Confidential::new(limited(&text));
+        let text = limited(&text);
+        let before = question.text.reveal().len().saturating_add(PIECES_APART);
+        question.said.push(Piece { post: post.id(), bytes: text.len().saturating_sub(before) });
+        question.text = Confidential::new(text);
     }
     let settings = draft.view.settings;
     if was_interview && draft.apply(code, Event::Reply) {

@@ -48,6 +48,9 @@ pub struct Person {
     /// Whom they do not want to be brought together with, as [`AccountId::digest`].
     #[serde(default)]
     pub blocked: BTreeSet<String>,
+    /// The id of the library they belong to, where they said so and the desk serves several.
+    #[serde(default)]
+    pub library: Option<String>,
     /// Present for librarians.
     #[serde(default)]
     pub librarian: Option<Librarian>,
@@ -67,6 +70,7 @@ impl Person {
             linked: BTreeSet::new(),
             one_time: None,
             blocked: BTreeSet::new(),
+            library: None,
             librarian: None,
         }
     }

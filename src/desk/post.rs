@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::desk::outbox::Mentioned;
 use crate::desk::weight;
 
 /// A network the desk can work on. A closed family: a new network is one variant and one file.
@@ -21,11 +22,13 @@ pub enum Network {
     Bluesky,
     /// X, by its API of version 2.
     X,
+    /// Mastodon, or any other server that speaks its API.
+    Mastodon,
 }
 
 impl Network {
     /// Every network, in the order in which they are shown.
-    pub const ALL: [Network; 3] = [Network::Sandbox, Network::Bluesky, Network::X];
+    pub const ALL: [Network; 4] = [Network::Sandbox, Network::Bluesky, Network::Mastodon, Network::X];
 
     /// The name used in configuration, on the command line and in stored keys.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Network {
             Network::Sandbox => "sandbox",
             Network::Bluesky => "bluesky",
             Network::X => "x",
+            Network::Mastodon => "mastodon",
         }
     }
 
@@ -47,8 +51,12 @@ impl Network {
     /// On Bluesky every post is public. What was not goes there as a direct message.
     pub fn copy_visibility(self, original: Visibility) -> Option<Visibility> {
         match (self, original) {
-            (Network::Sandbox, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
-            (Network::Sandbox, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Unlisted),
+            (Network::Sandbox | Network::Mastodon, Visibility::Direct | Visibility::Followers) => {
+                Some(Visibility::Direct)
+            }
+            (Network::Sandbox | Network::Mastodon, Visibility::Unlisted | Visibility::Public) => {
+                Some(Visibility::Unlisted)
+            }
             (Network::Bluesky, Visibility::Public) => Some(Visibility::Public),
             (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => {
                 Some(Visibility::Direct)
@@ -60,45 +68,61 @@ impl Network {
 
     /// Whether sending the same letter again can only give the post that is there: by a key on the
     /// sandbox, by a record key derived from the letter on Bluesky. A direct message of Bluesky has no
-    /// key, and X knows none at all, so that a letter that may have arrived there is looked for.
+    /// key, X knows none at all, and servers of the Mastodon API differ, and forget a key within the hour.
     pub fn repeats_are_harmless(self, visibility: Visibility) -> bool {
         match self {
             Network::Sandbox => true,
             Network::Bluesky => visibility != Visibility::Direct,
-            Network::X => false,
+            Network::Mastodon | Network::X => false,
         }
     }
 
-    /// Whether a post of this visibility reaches its addressee only by naming them in its text. A direct
-    /// message of Bluesky lies in a conversation of two, where a mention would be odd; on X, too, a reply
-    /// tells whom it replies to.
-    pub fn reaches_by_mention(self, visibility: Visibility) -> bool {
+    /// Whether a post can be hidden behind a warning there, so that people choose to see it.
+    pub fn has_warnings(self) -> bool {
         match self {
-            Network::Sandbox => true,
-            Network::Bluesky => visibility != Visibility::Direct,
-            Network::X => false,
+            Network::Mastodon => true,
+            Network::Sandbox | Network::Bluesky | Network::X => false,
+        }
+    }
+
+    /// In which parts of a long letter its addressee is mentioned. On Mastodon, a private post reaches whom
+    /// it mentions itself, whatever thread it is in. A direct message of Bluesky lies in a conversation of
+    /// two, where a mention would be odd; on X, too, a reply tells whom it replies to.
+    pub fn mentioned(self, visibility: Visibility) -> Mentioned {
+        match self {
+            Network::Mastodon if visibility.is_private() => Mentioned::InEach,
+            Network::Bluesky if visibility == Visibility::Direct => Mentioned::Nowhere,
+            Network::X => Mentioned::Nowhere,
+            Network::Mastodon | Network::Sandbox | Network::Bluesky => Mentioned::InFirst,
         }
     }
 
     /// How long one post of this visibility may be there.
     pub fn limits(self, visibility: Visibility) -> TextLimits {
+        let limits = |graphemes_max, bytes_max, link_graphemes_min| TextLimits {
+            graphemes_max,
+            bytes_max,
+            link_graphemes_min,
+        };
         match (self, visibility) {
-            (Network::Sandbox, _) => TextLimits { graphemes_max: 500, bytes_max: 5_000 },
+            (Network::Sandbox, _) => limits(500, 5_000, 0),
             // The lexicon `chat.bsky.convo.defs#messageInput`: maxGraphemes 1000, maxLength 10000.
-            (Network::Bluesky, Visibility::Direct) => TextLimits { graphemes_max: 1_000, bytes_max: 10_000 },
+            (Network::Bluesky, Visibility::Direct) => limits(1_000, 10_000, 0),
             // The lexicon `app.bsky.feed.post`: maxGraphemes 300, maxLength 3000.
-            (Network::Bluesky, _) => TextLimits { graphemes_max: 300, bytes_max: 3_000 },
+            (Network::Bluesky, _) => limits(300, 3_000, 0),
+            // What Mastodon ships with. A server that is connected says itself what it takes.
+            (Network::Mastodon, _) => limits(500, 20_000, 23),
             // Of a direct message: 10,000 characters. A public post is weighed, see `Network::weight_max`.
-            (Network::X, _) => TextLimits { graphemes_max: 10_000, bytes_max: 10_000 },
+            (Network::X, _) => limits(10_000, 10_000, 0),
         }
     }
 
     /// The heaviest text of a post of this visibility, where the network weighs texts
-    /// ([`weight`](crate::desk::weight)) and lets the desk write only one post. `None` where a long text
+    /// ([`weight`]) and lets the desk write only one post. `None` where a long text
     /// becomes several posts.
     pub fn weight_max(self, visibility: Visibility) -> Option<usize> {
         match self {
-            Network::Sandbox | Network::Bluesky => None,
+            Network::Sandbox | Network::Bluesky | Network::Mastodon => None,
             Network::X => (!visibility.is_private()).then_some(weight::X.weight_max),
         }
     }
@@ -117,6 +141,9 @@ pub struct TextLimits {
     pub graphemes_max: usize,
     /// In bytes of UTF-8.
     pub bytes_max: usize,
+    /// As how many graphemes a link counts at least, where servers count each link alike. Longer links
+    /// are counted as they are, which is never too little.
+    pub link_graphemes_min: usize,
 }
 
 /// Who can see a post. Ordered from the narrowest to the widest.
@@ -167,7 +194,7 @@ impl fmt::Debug for Confidential {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountId {
     pub network: Network,
-    /// A DID on Bluesky, the handle on the sandbox.
+    /// A DID on Bluesky, the address of the profile on Mastodon, the handle on the sandbox.
     pub id: String,
 }
 
@@ -216,7 +243,8 @@ impl fmt::Debug for Account {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PostId {
     pub network: Network,
-    /// What the network calls it: an `at://` address on Bluesky, a number on the sandbox.
+    /// What the network calls it: an `at://` address on Bluesky, what the desk's own server calls it on
+    /// Mastodon, a number on the sandbox.
     pub id: String,
 }
 
@@ -281,6 +309,9 @@ pub struct Post {
     pub author: Account,
     /// Plain text. The desk's own mention is removed, shortened links are written out, HTML is gone.
     pub text: Confidential,
+    /// What the author wrote above the text to warn of it (a content warning).
+    #[serde(default)]
+    pub warning: Option<Confidential>,
     /// Whether the author named the desk in the text or wrote to it directly. `false` for a plain
     /// reply below one of the desk's posts.
     pub addressed: bool,

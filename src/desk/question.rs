@@ -28,6 +28,15 @@ pub struct Question {
     pub language: Option<String>,
     /// What was asked, with the details that came later, each on its own paragraph.
     pub text: Confidential,
+    /// The warning above the patron's first post: copies and replies carry it too.
+    #[serde(default)]
+    pub warning: Option<Confidential>,
+    /// The patron's posts that `text` is made of, in its order.
+    #[serde(default)]
+    pub said: Vec<Piece>,
+    /// Whether its patron deleted the post that asked it, so that every copy goes as well.
+    #[serde(default)]
+    pub gone: bool,
     /// The patron's latest post: where the next reply to them attaches.
     pub place: Place,
     pub asked_at: Timestamp,
@@ -67,6 +76,12 @@ pub struct Question {
     /// How much work it seems to be.
     #[serde(default)]
     pub level: Option<Level>,
+    /// The library of its patron, by its id.
+    #[serde(default)]
+    pub library: Option<String>,
+    /// It never leaves that library.
+    #[serde(default)]
+    pub only_library: bool,
     /// What the patron was told last about how far the search has come.
     #[serde(default)]
     pub told: Told,
@@ -118,6 +133,14 @@ impl Question {
     pub fn involves(&self, account: &AccountId) -> bool {
         self.patron.id == *account || self.invitation(account).is_some()
     }
+}
+
+/// One of the patron's posts, as a part of a question's text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    pub post: PostId,
+    /// How much of the text it is, in bytes. Pieces are separated by an empty line.
+    pub bytes: usize,
 }
 
 /// Where a question stands.

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours;
+use crate::desk::libraries;
 use crate::desk::person::{Librarian, Person};
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{Question, Rung, Why};
@@ -155,6 +156,7 @@ fn ready_in<'a>(
                 continue;
             }
             let may = may_ever(question, person, librarian, around)
+                && libraries::head_start(question, person, around.settings, around.now).is_none()
                 && free_from(librarian, around.now).is_none()
                 && clocks.is_on_duty(listed);
             if may {
@@ -286,6 +288,9 @@ pub fn availability(
     if !may_ever(question, person, librarian, around) {
         return Availability::Never;
     }
+    if let Some(until) = libraries::head_start(question, person, around.settings, around.now) {
+        return Availability::Later(Some(until));
+    }
     if let Some(until) = free_from(librarian, around.now) {
         return Availability::Later((until != Timestamp::MAX).then_some(until));
     }
@@ -307,6 +312,7 @@ fn may_ever(question: &Question, person: &Person, librarian: &Librarian, around:
         && account.network.copy_visibility(question.visibility).is_some()
         && (person.wrote_directly || !account.network.wants_the_first_word())
         && !are_blocked(question, person)
+        && libraries::may_see(question, person)
         && speaks(librarian, question.language.as_deref(), &around.settings.language)
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::desk::post::{Account, Network};
+use crate::desk::post::{Account, Network, TextLimits, Visibility};
 
 /// How librarians are invited. All but [`Policy::Waves`] are there to be compared with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,16 @@ impl Policy {
     }
 }
 
+/// One of the libraries that share a desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// For so long after a question only librarians of its patron's own library are asked.
+    pub head_start: SignedDuration,
+}
+
 /// How the desk behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -51,9 +61,15 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// The desk's own account on each network that is in use.
     pub accounts: BTreeMap<Network, Account>,
+    /// How long a post may be where a server itself says so, as on Mastodon.
+    pub limits: BTreeMap<Network, TextLimits>,
+    /// About how long letters wait on a network where there is more to write than it takes.
+    pub behind: BTreeMap<Network, SignedDuration>,
     /// How sure the desk has to be of a subject, in per cent, to ask its librarians. Doubtful questions
     /// go to the general desk.
     pub sure_from_percent: u8,
+    /// The libraries that share the desk, where they do.
+    pub libraries: Vec<Library>,
     /// How librarians are invited.
     pub policy: Policy,
     /// How likely, in per cent, one of those invited together shall be to claim the question …
@@ -93,6 +109,13 @@ pub struct Settings {
     pub mentions_max: usize,
 }
 
+impl Settings {
+    /// How long one post may be on a network.
+    pub fn limits_on(&self, network: Network, visibility: Visibility) -> TextLimits {
+        self.limits.get(&network).copied().unwrap_or_else(|| network.limits(visibility))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -101,7 +124,10 @@ impl Default for Settings {
             language: "en".to_owned(),
             time_zone: TimeZone::UTC,
             accounts: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            behind: BTreeMap::new(),
             sure_from_percent: 20,
+            libraries: Vec::new(),
             policy: Policy::Waves,
             claim_chance_percent: 80,
             claim_within: SignedDuration::from_mins(10),

@@ -96,6 +96,15 @@ pub fn weigh(text: &str, scale: &Scale) -> usize {
     weight + of_characters(text.get(from..).unwrap_or_default(), scale)
 }
 
+/// Whether X may find a web address in a text. Where that is not sure, it may.
+pub fn holds_address(text: &str) -> bool {
+    let text: String = text.nfc().collect();
+    ADDRESS.captures_iter(&text).any(|found| {
+        let host = found.name("host").or(found.name("bare")).map_or("", |host| host.as_str());
+        !matches!(kind(host, found.name("scheme").is_some(), "", ""), Kind::Text)
+    })
+}
+
 /// Whether X takes something that looks like an address for one.
 enum Kind {
     Address,

@@ -86,6 +86,11 @@ pub enum Audience {
     Everybody,
 }
 
+/// Words behind the warning that their author gave them, where a network cannot hide them.
+pub fn warned(warning: &str, body: &str) -> String {
+    format!("[Content warning: {warning}]\n\n{body}")
+}
+
 /// Why a librarian is asked, for the invitation.
 pub fn why_subject(subject: &str, terms: &[String]) -> String {
     if terms.is_empty() {
@@ -221,6 +226,16 @@ pub fn which_subject(code: &Code, unknown: Option<&str>, near: &[String]) -> Str
     format!("{unknown}Which subject is {code}, then? Reply with its name, or say general if none fits.{near}")
 }
 
+/// For the end of an acknowledgement, where letters wait for long.
+pub fn behind(wait: SignedDuration) -> String {
+    format!(" Many people are asking just now, so everything here takes longer: about {}.", duration(wait))
+}
+
+/// To a librarian: the patron changed what they asked.
+pub fn edited(code: &Code, text: &str) -> String {
+    format!("The patron has changed {code}. It reads now:\n\n“{text}”")
+}
+
 /// For the end of an acknowledgement, where it is so.
 pub fn may_be_learnt_from() -> &'static str {
     " My word lists may learn from it; if you'd rather not, say no learning."
@@ -349,7 +364,7 @@ pub fn cannot_reach_you_privately(network: Network) -> String {
         Network::Bluesky => {
             "Please let everyone message you (Settings, Chat settings), or send me a direct message first."
         }
-        Network::Sandbox | Network::X => "Please send me a direct message first.",
+        Network::Sandbox | Network::Mastodon | Network::X => "Please send me a direct message first.",
     };
     format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
 }

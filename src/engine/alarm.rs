@@ -116,6 +116,7 @@ mod tests {
             visibility: Visibility::Public,
             in_reply_to: None,
             language: None,
+            warning: None,
             seen_at: asked_at,
         }))
     }

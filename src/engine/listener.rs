@@ -26,8 +26,9 @@ const ACCOUNT_DEAD_WAIT: Duration = Duration::from_secs(3_600);
 /// The shortest wait after a failure, whatever a network says.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 
-/// How long a reply waits for letters in doubt.
-const DOUBT_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a reply waits for letters in doubt. Where a letter must have arrived before it can be looked
+/// for, that takes two minutes.
+const DOUBT_TIME_MAX: Duration = Duration::from_secs(180);
 
 /// How many letters of the outbox are looked through for doubts.
 const OUTBOX_MAX: usize = 1_000;
@@ -143,6 +144,9 @@ async fn connect(
 ) -> Result<(), Interrupted> {
     let account = connector.connect().await.map_err(Interrupted::Network)?;
     engine.set_account(account);
+    if let Some(limits) = connector.limits() {
+        engine.set_limits(connector.network(), limits);
+    }
     session.send_replace(Session::Open);
     let network = connector.network().name();
     info!(network, "Listening on {network}");

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::clock;
 use crate::engine::listener::Session;
 use crate::engine::reload::{self, RulesFolder};
-use crate::engine::{Engine, alarm, backoff, housekeeping, listener, sender};
+use crate::engine::{Engine, alarm, backoff, housekeeping, listener, revisit, sender};
 use crate::networks::Connector;
 
 /// How long a stop waits for calls in hand: longer than a network call may take.
@@ -72,6 +72,12 @@ pub fn start(engine: &Arc<Engine>, connectors: Vec<Arc<Connector>>, data: PathBu
         parts.spawn(keep_going("listener", stop(), move |stop| {
             listener::listen(own.clone(), network.clone(), given.clone(), stop)
         }));
+        if connector.can_revisit() {
+            let (own, network, given) = (engine.clone(), connector.clone(), session.clone());
+            parts.spawn(keep_going("look at open questions", stop(), move |stop| {
+                revisit::watch(own.clone(), network.clone(), given.subscribe(), stop)
+            }));
+        }
         let own = engine.clone();
         parts.spawn(keep_going("sender", stop(), move |stop| {
             sender::send(own.clone(), connector.clone(), session.subscribe(), stop)

@@ -21,7 +21,7 @@ use crate::desk::letter::{Content, Delivery, Purpose, Refusal};
 use crate::desk::{AccountId, Code, Input, Letter, Place, ReplyTo, outbox};
 use crate::engine::listener::Session;
 use crate::engine::run::Stop;
-use crate::engine::{Engine, Handled, backoff};
+use crate::engine::{Engine, Handled, backoff, revisit};
 use crate::networks::{Connector, Failure, Outgoing};
 use crate::store::StoreError;
 
@@ -51,6 +51,28 @@ const SLEEP_MAX: Duration = Duration::from_secs(600);
 
 /// The shortest wait where the first letter in the outbox is held up by something else.
 const HELD_UP_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a server that knows keys is trusted to remember one: they promise an hour.
+const KEY_TIME: SignedDuration = SignedDuration::from_mins(50);
+
+/// How often an unclear answer is followed by the same request under the same key. After that, the
+/// letter is looked for only once it must have arrived.
+const UNCLEAR_MAX: u32 = 2;
+
+/// How many letters are put in order when more wait than are sent soon.
+const BACKLOG_MAX: usize = 20_000;
+
+/// How many threads of a backlog are begun before it is put in order anew.
+const BACKLOG_ROUND: usize = 32;
+
+/// The longest rest before the limits of a network are looked at anew.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// A wait that is shorter is not worth telling.
+const BEHIND_MIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Tells the time.
+pub type Clock<'c> = &'c (dyn Fn() -> Timestamp + Sync);
 
 /// What is done with a letter after a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +108,13 @@ pub(super) async fn send(
     mut session: watch::Receiver<Session>,
     mut stop: Stop,
 ) {
-    let sender = Sender { engine: &engine, connector: &connector };
+    let sender = Sender { engine: &engine, connector: &connector, clock: &clock::now };
     let mut changes = engine.changes();
+    // Only a server that is known tells whether a letter may be repeated at once.
+    let open = session.wait_for(|session| *session == Session::Open);
+    if !matches!(stop.or(open).await, Some(Ok(_))) {
+        return;
+    }
     while let Err(error) = sender.take_stock().await {
         error!(%error, "The outbox cannot be read: {error}");
         if stop.or(tokio::time::sleep(STOCK_WAIT)).await.is_none() {
@@ -97,16 +124,18 @@ pub(super) async fn send(
     let mut busy: BTreeSet<Thread> = BTreeSet::new();
     let mut calls = FuturesUnordered::new();
     let (mut rest_until, mut rough) = (Timestamp::MIN, 0);
+    let mut plan = Plan::default();
     loop {
         changes.borrow_and_update();
         let now = clock::now();
         let open = *session.borrow_and_update() == Session::Open && !stop.is_asked();
         let mut started = 0;
         if open && now >= rest_until {
-            for (thread, rows) in sender.ready(now, &busy) {
+            for (thread, rows) in sender.ready(now, &busy, &mut plan) {
                 if calls.len() >= THREADS_MAX {
                     break;
                 }
+                plan.begin(&thread);
                 busy.insert(thread.clone());
                 calls.push(sender.write_thread(thread, rows));
                 started += 1;
@@ -142,30 +171,138 @@ fn rest(weather: Weather, until: Timestamp, rough: u32) -> (Timestamp, u32) {
     }
 }
 
+/// Sends everything that is due, once, at a time of the caller's choice, for worlds with a clock of
+/// their own; one letter after the other. Says how many were acted on.
+///
+/// # Errors
+///
+/// Where the store cannot be read.
+pub async fn send_due(engine: &Engine, connector: &Connector, clock: Clock<'_>) -> Result<usize, StoreError> {
+    let sender = Sender { engine, connector, clock };
+    let mut acted_on = 0;
+    let due = engine.store().outbox(connector.network(), clock(), BACKLOG_MAX)?;
+    for (thread, rows) in threads(due, &BTreeSet::new()) {
+        acted_on += rows.len();
+        if let (_, Weather::Rest(_)) = sender.write_thread(thread, rows).await {
+            break;
+        }
+    }
+    Ok(acted_on)
+}
+
+/// Finds letters that were in hand when the desk last ended, for worlds with a clock of their own.
+///
+/// # Errors
+///
+/// Where the store cannot be read or written.
+pub async fn take_stock(engine: &Engine, connector: &Connector, clock: Clock<'_>) -> Result<(), StoreError> {
+    Sender { engine, connector, clock }.take_stock().await
+}
+
+/// The order in which a backlog is sent, kept for a while because making it means reading everything.
+#[derive(Debug, Default)]
+struct Plan {
+    threads: Vec<(Thread, Vec<Row>)>,
+    /// How many threads may be begun before the order is made anew.
+    left: usize,
+}
+
+impl Plan {
+    fn begin(&mut self, thread: &Thread) {
+        self.threads.retain(|(planned, _)| planned != thread);
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Sender<'e> {
     engine: &'e Engine,
     connector: &'e Connector,
+    clock: Clock<'e>,
 }
 
 impl<'e> Sender<'e> {
     /// Letters that a sender had in hand when the desk last ended: nobody knows what became of them.
     async fn take_stock(self) -> Result<(), StoreError> {
         for (letter, delivery) in self.engine.store().in_hand(self.connector.network())? {
-            let Some(unsure) = found_in_hand(&delivery, Repeats::of(&letter)) else { continue };
+            let repeats = self.repeats(&letter, &delivery, (self.clock)());
+            let Some(unsure) = found_in_hand(&delivery, repeats) else { continue };
             self.engine.deliver(&letter.id, &delivery, unsure).await?;
         }
         Ok(())
     }
 
     /// What may be sent now, a thread at a time, the most urgent first.
-    fn ready(self, now: Timestamp, busy: &BTreeSet<Thread>) -> Vec<(Thread, Vec<Row>)> {
-        match self.engine.store().outbox(self.connector.network(), now, BATCH) {
-            Ok(rows) => threads(rows, busy),
+    fn ready(self, now: Timestamp, busy: &BTreeSet<Thread>, plan: &mut Plan) -> Vec<(Thread, Vec<Row>)> {
+        if plan.left > 0 && plan.threads.len() > THREADS_MAX {
+            let free = plan.threads.iter().filter(|(thread, _)| !busy.contains(thread));
+            return free.take(THREADS_MAX).cloned().collect();
+        }
+        let read = |limit| self.engine.store().outbox(self.connector.network(), now, limit);
+        // Those that wait longest are few as a rule. Where they are many, whoever waits for an answer
+        // is to be found among all of them.
+        let rows = read(BATCH).and_then(|rows| if rows.len() < BATCH { Ok(rows) } else { read(BACKLOG_MAX) });
+        match rows {
+            Ok(rows) => {
+                self.tell_behind(rows.len(), now);
+                let is_backlog = rows.len() >= BATCH;
+                let mut threads = threads(rows, busy);
+                threads.truncate(BATCH);
+                let (kept, left) =
+                    if is_backlog { (threads.clone(), BACKLOG_ROUND) } else { (Vec::new(), 0) };
+                *plan = Plan { threads: kept, left };
+                threads
+            }
             Err(error) => {
                 warn!(%error, "The outbox cannot be read: {error}");
                 Vec::new()
             }
+        }
+    }
+
+    /// Lets patrons be told where letters wait for long because a network takes only so many.
+    fn tell_behind(self, waiting: usize, now: Timestamp) {
+        let Some(per_hour) = self.connector.letters_per_hour(now) else {
+            return self.engine.set_behind(self.connector.network(), None);
+        };
+        let minutes = i64::try_from(waiting.saturating_mul(60) / per_hour.max(1)).unwrap_or(i64::MAX / 60);
+        let behind = SignedDuration::from_mins(minutes.min(7 * 24 * 60));
+        self.engine.set_behind(self.connector.network(), Some(behind).filter(|behind| BEHIND_MIN <= *behind));
+    }
+
+    /// What sending this letter again could do.
+    fn repeats(self, letter: &Letter, delivery: &Delivery, now: Timestamp) -> Repeats {
+        if letter.repeats_are_harmless() {
+            return Repeats::Harmless;
+        }
+        let is_young = letter.made_at.duration_until(now) < KEY_TIME;
+        let has_key = self.connector.repeats_are_harmless(letter);
+        if has_key && is_young && tries(delivery) < UNCLEAR_MAX {
+            Repeats::Harmless
+        } else {
+            Repeats::Doubles
+        }
+    }
+
+    /// Whether a letter that was tried before is looked for in the same breath before it is tried again:
+    /// its key may be forgotten by now, and what was looked for in vain may have arrived since.
+    fn looks_first(self, letter: &Letter, delivery: &Delivery, now: Timestamp) -> bool {
+        let was_tried = tries(delivery) > 0 && matches!(letter.content, Content::Post { .. });
+        let is_old = KEY_TIME <= letter.made_at.duration_until(now);
+        was_tried && is_old && !letter.repeats_are_harmless()
+    }
+
+    /// Looks at a question's post once more before its answer goes out: it may be gone.
+    async fn looks_at_question(self, letter: &Letter) -> Result<(), Failure> {
+        if !matches!(letter.purpose, Purpose::Answer | Purpose::Interview) || !self.connector.can_revisit() {
+            return Ok(());
+        }
+        let question =
+            letter.about.as_ref().and_then(|code| self.engine.store().question(code).ok().flatten());
+        let asked = question.and_then(|question| revisit::asked_at(&question, self.connector.network()));
+        match asked {
+            Some(post) => revisit::look_at(self.engine, self.connector, &post).await,
+            None => Ok(()),
         }
     }
 
@@ -196,7 +333,7 @@ impl<'e> Sender<'e> {
 
     /// One letter: a last look at whether it is wanted, then a call, then what comes of it.
     async fn one(self, letter: Letter, delivery: Delivery) -> Result<Weather, Held> {
-        let now = clock::now();
+        let now = (self.clock)();
         let may_have_arrived = match delivery {
             Delivery::Unsure { .. } => true,
             Delivery::Waiting { .. } => false,
@@ -204,6 +341,15 @@ impl<'e> Sender<'e> {
                 return Ok(Weather::Fair);
             }
         };
+        if !may_have_arrived {
+            if let Some(wait) = self.connector.hold(&letter, now) {
+                return self.held_back(letter, &delivery, wait, now).await;
+            }
+            // Trouble with that is no reason to keep an answer back; being told to wait is.
+            if let Err(Failure::Later { after }) = self.looks_at_question(&letter).await {
+                return Ok(Weather::Rest(after.min(backoff::LONGEST)));
+            }
+        }
         if !may_have_arrived && let Some(why) = self.unwanted(&letter, now)? {
             return self.settle(letter, &delivery, Next::GiveUp(why)).await.map(|()| Weather::Fair);
         }
@@ -219,18 +365,54 @@ impl<'e> Sender<'e> {
         let (delivery, next, weather) = if may_have_arrived {
             let found = timed(self.connector.look(&outgoing)).await;
             let weather = weather(found.as_ref().err());
-            let next = after_look(found, &delivery, clock::now());
+            let next = after_look(found, &delivery, (self.clock)());
+            (delivery, next, weather)
+        } else if self.looks_first(&outgoing.letter, &delivery, now)
+            && let found @ (Ok(Some(_)) | Err(_)) = timed(self.connector.look(&outgoing)).await
+        {
+            let weather = weather(found.as_ref().err());
+            let next = match found {
+                // It was not known to be there, and could not be looked for: it stays as it is.
+                Err(Failure::Refused(_) | Failure::Transient(_) | Failure::Unsure(_)) => {
+                    let wait = backoff::wait(tries(&delivery), now);
+                    Next::Keep(Delivery::Waiting {
+                        not_before: backoff::after(now, wait),
+                        tries: tries(&delivery),
+                    })
+                }
+                found => after_look(found, &delivery, now),
+            };
             (delivery, next, weather)
         } else {
             let claimed = self.claim(&outgoing.letter, &delivery, now).await?;
             let sent = timed(self.connector.send(&outgoing)).await;
             let weather = weather(sent.as_ref().err());
-            let repeats = Repeats::of(&outgoing.letter);
-            let next = after_send(sent, &claimed, repeats, clock::now());
+            let repeats = self.repeats(&outgoing.letter, &claimed, now);
+            let next = after_send(sent, &claimed, repeats, (self.clock)());
             (claimed, next, weather)
         };
         self.settle(outgoing.letter, &delivery, next).await?;
         Ok(weather)
+    }
+
+    /// A letter that the network's limits keep back. Posts wait together; a deletion waits by itself, so
+    /// that it keeps no answer back.
+    async fn held_back(
+        self,
+        letter: Letter,
+        delivery: &Delivery,
+        wait: Duration,
+        now: Timestamp,
+    ) -> Result<Weather, Held> {
+        if matches!(letter.content, Content::Post { .. }) {
+            let waiting = self.engine.store().outbox(self.connector.network(), now, BACKLOG_MAX)?;
+            self.tell_behind(waiting.len(), now);
+            return Ok(Weather::Rest(wait.min(HOLD_MAX)));
+        }
+        let not_before = backoff::after(now, wait);
+        let later = Next::Keep(Delivery::Waiting { not_before, tries: tries(delivery) });
+        self.settle(letter, delivery, later).await?;
+        Ok(Weather::Fair)
     }
 
     /// Notes durably that the letter is in hand, before anything leaves this computer.
@@ -282,16 +464,16 @@ impl<'e> Sender<'e> {
             }
             Next::Delivered(place) => {
                 debug!(network = letter.network.name(), letter = %id, "Sent a letter");
-                let settled = Delivery::Sent { place: place.clone(), at: clock::now() };
+                let settled = Delivery::Sent { place: place.clone(), at: (self.clock)() };
                 (Input::Delivered { letter: Box::new(letter), place }, settled)
             }
             Next::GiveUp(why) => {
                 report_refusal(&letter, why);
-                let settled = Delivery::Refused { why, at: clock::now() };
+                let settled = Delivery::Refused { why, at: (self.clock)() };
                 (Input::Refused { letter: Box::new(letter), why }, settled)
             }
         };
-        let handled = self.engine.handle(input).await;
+        let handled = self.engine.handle_at(input, (self.clock)()).await;
         if let Ok(Handled::Done(_)) = handled {
             return Ok(());
         }
@@ -446,12 +628,6 @@ enum Repeats {
     Harmless,
     /// There would be a second post.
     Doubles,
-}
-
-impl Repeats {
-    fn of(letter: &Letter) -> Repeats {
-        if letter.repeats_are_harmless() { Repeats::Harmless } else { Repeats::Doubles }
-    }
 }
 
 /// What a letter becomes that was claimed and whose result nobody knows; `None` for one that was not
@@ -631,6 +807,7 @@ mod tests {
                 visibility: Visibility::Direct,
                 reply_to: None,
                 language: None,
+                warning: None,
             },
             made_at: at(made_at),
         };
@@ -659,6 +836,62 @@ mod tests {
         let expected =
             ["heard, cleo", "answer to cleo", "invitation to ben", "notice to eve", "thanks to ann"];
         assert_eq!(order, expected);
+    }
+
+    fn said_by(who: &str, text: &str, number: usize) -> Input {
+        Input::Post(Box::new(crate::desk::Post {
+            place: Place::top(Network::Sandbox, Anchor { id: format!("p{number}"), revision: None }),
+            author: Account { id: AccountId::new(Network::Sandbox, who), handle: who.to_owned(), bot: false },
+            text: Confidential::new(text),
+            addressed: true,
+            mentions: Vec::new(),
+            visibility: Visibility::Public,
+            in_reply_to: None,
+            language: None,
+            warning: None,
+            seen_at: at(0),
+        }))
+    }
+
+    /// A busy day: 10,000 people ask at once. Whoever waits for an answer comes first although everybody
+    /// else was there before.
+    #[tokio::test]
+    async fn in_a_crowd_answers_come_before_invitations_before_acknowledgements() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Arc::new(Sandbox::open(&folder.path().join("posts"), "desk").unwrap());
+        let connector = Connector::Sandbox(sandbox::Connector::new(sandbox));
+        let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
+        engine.handle_at(said_by("clio", "join general", 1), at(0)).await.unwrap();
+        for number in 0..10_000 {
+            let who = format!("p{number}");
+            let ask = said_by(&who, "Why is the sky over the library blue at night?", 10 + number);
+            engine.handle_at(ask, at(i64::try_from(number).unwrap())).await.unwrap();
+        }
+        let clio = AccountId::new(Network::Sandbox, "clio");
+        let asked = engine.store().questions_involving(&clio).unwrap().remove(0);
+        let answer = format!("{}: it is the street lamps.", asked.code);
+        engine.handle_at(said_by("clio", &answer, 20_000), at(20_000)).await.unwrap();
+
+        let now = || at(20_001);
+        let sender = Sender { engine: &engine, connector: &connector, clock: &now };
+        let mut plan = Plan::default();
+        let order: Vec<Row> =
+            sender.ready(now(), &BTreeSet::new(), &mut plan).into_iter().flat_map(|(_, rows)| rows).collect();
+        let kinds: Vec<Purpose> = order.iter().map(|(letter, _)| letter.purpose).collect();
+        // The acknowledgement to the same person is older, and people read in order.
+        assert_eq!(kinds.iter().position(|kind| *kind == Purpose::Answer), Some(1), "{kinds:?}");
+        let last_invitation = kinds.iter().rposition(|kind| *kind == Purpose::Invitation).unwrap();
+        let rest = order.get(last_invitation + 1..).unwrap();
+        let rest: Vec<_> = rest.iter().filter(|(letter, _)| letter.to.id != clio).collect();
+        assert!(rest.len() > 10 && rest.iter().all(|(letter, _)| letter.purpose == Purpose::Acknowledgement));
+        assert!(rest.is_sorted_by_key(|(letter, _)| letter.made_at), "oldest first");
+        // The order is kept for a while: what is begun is taken out of it.
+        let before = plan.threads.len();
+        let first = plan.threads.first().map(|(thread, _)| thread.clone()).unwrap();
+        plan.begin(&first);
+        let next = sender.ready(now(), &BTreeSet::from([first.clone()]), &mut plan);
+        assert!(next.len() == THREADS_MAX && next.iter().all(|(thread, _)| *thread != first));
+        assert_eq!(plan.threads.len(), before - 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
 use crate::clock;
@@ -42,7 +42,17 @@ pub struct Answer {
     pub wait: Option<Duration>,
     /// The server's own time, where it says it.
     pub date: Option<Timestamp>,
+    /// How much more may be asked before a limit is reached, where the server says so.
+    pub budget: Option<Budget>,
     body: Vec<u8>,
+}
+
+/// What a server says is left of the limit that is nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub remaining: u32,
+    /// How long it is until everything may be used again.
+    pub resets_in: Duration,
 }
 
 /// Why there is no answer.
@@ -85,12 +95,11 @@ pub fn client() -> Result<reqwest::Client, NoClient> {
 pub async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, Silence> {
     let response = request.send().await.map_err(|error| silence(&error))?;
     let status = response.status().as_u16();
-    let date = date_of(response.headers());
-    // Times in headers are by the server's clock, which need not agree with this computer's.
-    let wait = wait_asked_for(response.headers(), date.unwrap_or_else(clock::now));
+    let (date, now) = (date_of(response.headers()), clock::now());
+    let (wait, budget) = (wait_asked_for(response.headers(), now), budget(response.headers(), now));
     match read_body(response).await {
-        Ok(body) => Ok(Answer { status, wait, date, body }),
-        Err(_) if status >= 300 => Ok(Answer { status, wait, date, body: Vec::new() }),
+        Ok(body) => Ok(Answer { status, wait, date, budget, body }),
+        Err(_) if status >= 300 => Ok(Answer { status, wait, date, budget, body: Vec::new() }),
         Err(silence) => Err(silence),
     }
 }
@@ -136,16 +145,40 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Silence> 
 }
 
 fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.trim()).ok()
+    let date = text(headers, "date")?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }
 
-/// Reads `Retry-After` (seconds or a date) or else `RateLimit-Reset` or `X-Rate-Limit-Reset` (seconds
-/// since 1970).
+/// Reads `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
+fn budget(headers: &HeaderMap, now: Timestamp) -> Option<Budget> {
+    let remaining = text(headers, "x-ratelimit-remaining")?.parse().ok()?;
+    let resets_in = until(x_reset(headers)?, date_of(headers).unwrap_or(now)).clamp(WAIT_MIN, WAIT_MAX);
+    Some(Budget { remaining, resets_in })
+}
+
+/// The time in `X-RateLimit-Reset`: ISO 8601, or seconds since 1970.
+fn x_reset(headers: &HeaderMap) -> Option<Timestamp> {
+    let value = text(headers, "x-ratelimit-reset")?;
+    value.parse().ok().or_else(|| Timestamp::from_second(value.parse().ok()?).ok())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+fn until(then: Timestamp, now: Timestamp) -> Duration {
+    // Rounded up: what comes a little too early is refused.
+    let millis = then.as_millisecond().saturating_sub(now.as_millisecond());
+    Duration::from_secs(u64::try_from(millis).unwrap_or(0).div_ceil(1_000))
+}
+
+/// Reads `Retry-After` (seconds or a date), or else `RateLimit-Reset` or `X-Rate-Limit-Reset` (seconds
+/// since 1970), or else `X-RateLimit-Reset`.
 fn wait_asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let until =
-        |then: Timestamp| Duration::from_secs(u64::try_from(then.as_second() - now.as_second()).unwrap_or(0));
+    let text = |name: &str| text(headers, name);
+    // Times in headers are by the server's clock, which need not agree with this computer's.
+    let now = date_of(headers).unwrap_or(now);
+    let until = |then: Timestamp| until(then, now);
     let retry_after = text(RETRY_AFTER.as_str()).and_then(|value| {
         let seconds = value.parse::<u64>().ok().map(Duration::from_secs);
         seconds.or_else(|| {
@@ -157,7 +190,8 @@ fn wait_asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let second = text("ratelimit-reset").or(text("x-rate-limit-reset"))?.parse::<i64>().ok()?;
         Some(until(Timestamp::from_second(second).ok()?))
     };
-    retry_after.or_else(reset).map(|wait| wait.clamp(WAIT_MIN, WAIT_MAX))
+    let x_reset = || Some(until(x_reset(headers)?));
+    retry_after.or_else(reset).or_else(x_reset).map(|wait| wait.clamp(WAIT_MIN, WAIT_MAX))
 }
 
 #[cfg(test)]
@@ -185,5 +219,10 @@ mod tests {
         check("not before next year", &[("retry-after", "31536000")], Some(3600));
         check("nonsense", &[("retry-after", "soon"), ("ratelimit-reset", "-9223372036854775808")], None);
         check("zero", &[("retry-after", "0")], Some(1));
+        check("ISO 8601", &[("x-ratelimit-reset", "2026-11-24T10:02:00.000Z")], Some(120));
+        check("the same in seconds", &[("x-ratelimit-reset", "1795514460")], Some(60));
+        let fast = ("date", "Tue, 24 Nov 2026 11:00:00 GMT");
+        check("by a clock an hour fast", &[fast, ("x-ratelimit-reset", "2026-11-24T11:02:00Z")], Some(120));
+        check("seconds need no clock", &[fast, ("retry-after", "7")], Some(7));
     }
 }

@@ -1,7 +1,7 @@
 //! Small files that connectors keep over restarts: log-ins, and what was spent.
 //!
 //! **Invariant:** a file is replaced as a whole, can be read by its owner only, and is on the disk when
-//! [`write`] returns.
+//! [`write()`] returns.
 
 use std::fs;
 use std::io::{self, Write};

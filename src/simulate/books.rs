@@ -170,7 +170,8 @@ pub(crate) fn person_of(input: &Input) -> Option<&AccountId> {
     use crate::desk::Action;
     match input {
         Input::Post(post) => Some(&post.author.id),
-        Input::Timer { .. } => None,
+        // Nobody edits or deletes anything here.
+        Input::Timer { .. } | Input::Edited { .. } | Input::Gone { .. } => None,
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),

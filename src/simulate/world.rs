@@ -260,6 +260,7 @@ impl<'p> World<'p> {
             addressed: below.is_none(),
             mentions: Vec::new(),
             visibility,
+            warning: None,
             in_reply_to: below.map(Place::post_id),
             language: Some("en".to_owned()),
             seen_at: self.time(),
@@ -313,7 +314,8 @@ impl<'p> World<'p> {
             Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
                 named.extend(letter.about.iter().cloned());
             }
-            Input::Coordinator { .. } => {}
+            // Nobody edits or deletes anything here.
+            Input::Coordinator { .. } | Input::Edited { .. } | Input::Gone { .. } => {}
         }
         let is_post = matches!(input, Input::Post(_));
         // What became of a letter concerns the question it is about, and no other.

@@ -323,7 +323,7 @@ impl Memory {
 
 impl Tables {
     fn has_seen(&self, input: &InputId) -> bool {
-        self.seen.contains_key(&Digest::of(input.as_str()))
+        self.seen.contains_key(&Digest::of_input(input))
     }
 
     fn is_stale(&self, step: &Step) -> bool {
@@ -364,7 +364,7 @@ impl Tables {
             let delivery = rows::first_delivery(&letter);
             self.put_letter(Kept { letter, turn, delivery });
         }
-        self.seen.insert(Digest::of(step.input.as_str()), (step.input, step.at));
+        self.seen.insert(Digest::of_input(&step.input), (step.input, step.at));
     }
 
     fn put_question(&mut self, question: Question) {
@@ -461,7 +461,7 @@ impl Tables {
             }
             Row::Entry { entry } => self.journal.entry(entry.code.clone()).or_default().push(entry),
             Row::Seen { input, at } => {
-                self.seen.insert(Digest::of(input.as_str()), (input, at));
+                self.seen.insert(Digest::of_input(&input), (input, at));
             }
             Row::Cursor { network, cursor } => {
                 self.cursors.insert(network, cursor);

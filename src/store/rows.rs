@@ -30,6 +30,25 @@ impl Digest {
         let (first, _) = digest.split_first_chunk().expect("32 bytes begin with 16");
         Digest(*first)
     }
+
+    /// Of an input. One that is a post has the digest of the post, which its id holds.
+    pub(super) fn of_input(input: &InputId) -> Digest {
+        let of_post = input.as_str().strip_prefix("post:").and_then(from_hex);
+        of_post.unwrap_or_else(|| Digest::of(input.as_str()))
+    }
+}
+
+/// The 16 bytes that 32 hexadecimal digits in lower case stand for.
+fn from_hex(digits: &str) -> Option<Digest> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let bytes: Vec<u8> =
+        pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect::<Option<_>>()?;
+    if rest.is_empty() { bytes.try_into().ok().map(Digest) } else { None }
 }
 
 /// One row of a store, as the archive writes it.

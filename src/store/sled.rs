@@ -6,6 +6,7 @@
 //! **Invariant:** nothing outside this module knows sled, and only the writer changes the database.
 
 mod codec;
+mod format1;
 mod keys;
 mod layers;
 mod open;
@@ -13,7 +14,6 @@ mod plan;
 mod prepare;
 mod writer;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::str;
@@ -34,12 +34,12 @@ use crate::store::rows::{self, Row};
 use crate::store::{Committed, Counts, OpenError, StoreError};
 
 use codec::{Kind, encode};
-use keys::Shelf;
+use keys::{About, Shelf};
 use layers::Layers;
-use plan::RosterChange;
+use plan::{RosterChange, StoredLetter, stored_letter};
 use prepare::{
-    CURSOR, ContentHead, CursorRow, DELIVERY, HISTORY, History, HistoryRow, LETTER, LINK, LetterHead,
-    LetterRow, LinkRow, PERSON, QUESTION, SEEN, SeenRow,
+    CURSOR, ContentHead, CursorRow, FILE, FileRow, LINK, LetterHead, LinkRow, PERSON, QUESTION, RECORD,
+    Record, SEEN, SeenRow,
 };
 use writer::{Reply, Work};
 
@@ -93,8 +93,13 @@ impl Sled {
             gate: RwLock::new(()),
         });
         let (work, queue) = mpsc::channel(writer::QUEUE_MAX);
-        let writer =
-            writer::Writer { db: opened.db, tree: opened.tree, file: opened.file, shared: shared.clone() };
+        let writer = writer::Writer {
+            db: opened.db,
+            tree: opened.tree,
+            file: opened.file,
+            shared: shared.clone(),
+            next_number: opened.next_number.into(),
+        };
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let thread = thread
             .spawn(move || writer.run(queue))
@@ -114,18 +119,25 @@ impl Sled {
     }
 
     pub(super) fn question(&self, code: &Code) -> Result<Option<Question>, StoreError> {
-        self.row(QUESTION, &keys::question(code))
+        question(&Layers::plain(&self.shared.tree()?), code)
     }
 
     pub(super) fn questions(&self, after: Option<&Code>, limit: usize) -> Result<Vec<Question>, StoreError> {
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
-        let mut from = after.map_or(vec![keys::QUESTION], keys::question);
+        let mut from = after.map_or(vec![keys::FILE], keys::file);
         if after.is_some() {
             from.push(0);
         }
-        let rows = layers.scan(&from, &[keys::QUESTION + 1], limit)?;
-        rows.iter().map(|(key, main)| layers.decode(QUESTION, key, main)).collect()
+        let mut questions = Vec::new();
+        for found in tree.range(from..vec![keys::FILE + 1]) {
+            if questions.len() >= limit {
+                break;
+            }
+            let (key, _) = found.map_err(layers::unreachable)?;
+            questions.extend(question(&layers, &code_of_file(&key)?)?);
+        }
+        Ok(questions)
     }
 
     pub(super) fn questions_involving(&self, account: &AccountId) -> Result<Vec<Question>, StoreError> {
@@ -135,7 +147,7 @@ impl Sled {
         let mut questions = Vec::new();
         for (key, _) in layers.scan_prefix(&prefix)? {
             // A question that was erased since the page was read is not missed.
-            questions.extend(layers.row(QUESTION, &keys::question(&code_after(&prefix, &key)?))?);
+            questions.extend(question(&layers, &code_after(&prefix, &key)?)?);
         }
         Ok(questions)
     }
@@ -157,34 +169,31 @@ impl Sled {
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
         let mut entries = Vec::new();
-        for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
-            let row: HistoryRow<Entry, IgnoredAny, IgnoredAny> = layers.decode(HISTORY, &key, &main)?;
-            entries.extend(row.entries);
-        }
+        each_record(&layers, code, |record: Record<IgnoredAny, Entry, IgnoredAny>| {
+            entries.extend(record.entries);
+            Ok(())
+        })?;
         Ok(entries)
     }
 
     pub(super) fn letter(&self, id: &LetterId) -> Result<Option<(Letter, Delivery)>, StoreError> {
         let tree = self.shared.tree()?;
-        let found = read_letter(&Layers::plain(&tree), &keys::letter(id))?;
-        Ok(found.map(|(row, delivery)| (row.letter, delivery)))
+        let found = stored_letter(&Layers::plain(&tree), &keys::letter(id))?;
+        Ok(found.map(StoredLetter::shown))
     }
 
     pub(super) fn letters_about(&self, code: &Code) -> Result<Vec<(Letter, Delivery)>, StoreError> {
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
-        let mut ids = BTreeSet::new();
-        for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
-            let row: HistoryRow<IgnoredAny, LetterId, IgnoredAny> = layers.decode(HISTORY, &key, &main)?;
-            ids.extend(row.letters);
-        }
-        let mut letters = Vec::with_capacity(ids.len());
-        for id in &ids {
-            let found = read_letter(&layers, &keys::letter(id))?;
-            letters.extend(found.filter(|(row, _)| row.letter.about.as_ref() == Some(code)));
-        }
-        letters.sort_by_key(|(row, _)| (row.letter.made_at, row.turn));
-        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+        let mut letters: Vec<StoredLetter<Letter>> = Vec::new();
+        each_record(&layers, code, |record: Record<Letter, IgnoredAny, IgnoredAny>| {
+            for row in record.letters {
+                letters.extend(stored_letter(&layers, &keys::letter(&row.letter.id))?);
+            }
+            Ok(())
+        })?;
+        letters.sort_by_cached_key(|found| (found.letter.made_at, found.turn, found.letter.id.clone()));
+        Ok(letters.into_iter().map(StoredLetter::shown).collect())
     }
 
     pub(super) fn undelivered(&self, limit: usize) -> Result<Vec<(Letter, Delivery)>, StoreError> {
@@ -195,7 +204,7 @@ impl Sled {
             let (key, _) = found.map_err(layers::unreachable)?;
             letters.extend(shelved(&layers, Shelf::Refused, &key)?);
         }
-        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+        Ok(letters.into_iter().map(StoredLetter::shown).collect())
     }
 
     pub(super) fn due(
@@ -210,8 +219,7 @@ impl Sled {
         // are due belong to the first `limit` questions.
         for (key, _) in layers.scan(&[keys::TIMER], &keys::timers_until(now), limit)? {
             let code = keys::code_of_timer(&key).ok_or(QUESTION.unreadable("its timer has a wrong key"))?;
-            let question: Option<Question> = layers.row(QUESTION, &keys::question(&code))?;
-            let timers = question.map(|question| question.timers).unwrap_or_default();
+            let timers = question(&layers, &code)?.map(|question| question.timers).unwrap_or_default();
             let passed = timers.into_iter().filter(|(_, at)| *at <= now);
             due.extend(passed.map(|(reason, at)| (at, code.clone(), reason)));
         }
@@ -235,7 +243,7 @@ impl Sled {
         let shelf = Shelf::ToDo(network);
         let keys = keys::outbox_of(shelf)..keys::outbox_until(shelf, now);
         let ready = to_act_on(&tree, shelf, tree.range(keys), limit)?;
-        Ok(ready.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+        Ok(ready.into_iter().map(StoredLetter::shown).collect())
     }
 
     pub(super) fn in_hand(&self, network: Network) -> Result<Vec<(Letter, Delivery)>, StoreError> {
@@ -246,14 +254,14 @@ impl Sled {
         for (key, _) in layers.scan_prefix(&keys::outbox_of(shelf))? {
             letters.extend(shelved(&layers, shelf, &key)?);
         }
-        Ok(letters.into_iter().map(|(row, delivery)| (row.letter, delivery)).collect())
+        Ok(letters.into_iter().map(StoredLetter::shown).collect())
     }
 
     pub(super) fn next_outbox(&self, network: Network) -> Result<Option<Timestamp>, StoreError> {
         let tree = self.shared.tree()?;
         let shelf = Shelf::ToDo(network);
         let first = to_act_on(&tree, shelf, tree.scan_prefix(keys::outbox_of(shelf)), 1)?.pop();
-        Ok(first.and_then(|(_, delivery)| match delivery {
+        Ok(first.and_then(|first| match first.delivery {
             Delivery::Waiting { not_before, .. } => Some(not_before),
             Delivery::Unsure { look_at, .. } => Some(look_at),
             Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => None,
@@ -283,7 +291,7 @@ impl Sled {
 
     pub(super) async fn expire_seen(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut forgotten = 0;
-        let mut from = vec![keys::SEEN];
+        let mut from = vec![keys::POST];
         while forgotten < limit {
             let (old, next) = self.old_seen(&from, before)?;
             if !old.is_empty() {
@@ -308,17 +316,26 @@ impl Sled {
 
     /// The keys of letters and people that may be forgotten. The writer looks at each again.
     fn old_talk(&self, before: Timestamp, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let tree = self.shared.tree()?;
+        let layers = Layers::plain(&tree);
         let mut keys = Vec::new();
-        self.each(LETTER, keys::LETTER, &mut |row: LetterRow<Letter>, key| {
-            if row.letter.about.is_none() && row.letter.made_at < before && keys.len() < limit {
-                let delivery: Option<Delivery> = self.row(DELIVERY, &keys::delivery(&row.letter.id))?;
-                if delivery.is_some_and(|delivery| rows::is_old_talk(&row.letter, &delivery, before)) {
-                    keys.push(key.to_vec());
+        self.each(RECORD, keys::RECORD, None, &mut |record: Record<LetterHead, IgnoredAny, IgnoredAny>,
+                                                    _| {
+            if record.code.is_some() {
+                return Ok(());
+            }
+            for row in record.letters.iter().filter(|row| row.letter.made_at < before) {
+                let key = keys::letter(&row.letter.id);
+                let found: Option<StoredLetter<Letter>> = stored_letter(&layers, &key)?;
+                if keys.len() < limit
+                    && found.is_some_and(|found| rows::is_old_talk(&found.letter, &found.delivery, before))
+                {
+                    keys.push(key);
                 }
             }
             Ok::<(), StoreError>(())
         })?;
-        self.each(PERSON, keys::PERSON, &mut |person: Person, key| {
+        self.each(PERSON, keys::ACCOUNT, Some(About::Person), &mut |person: Person, key| {
             if rows::is_long_gone(&person, before) && keys.len() < limit {
                 keys.push(key.to_vec());
             }
@@ -329,31 +346,32 @@ impl Sled {
 
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
         let tree = self.shared.tree()?;
-        let count = |prefix: &[u8]| -> Result<usize, StoreError> {
+        let count = |prefix: &[u8], about: Option<About>| -> Result<usize, StoreError> {
             tree.scan_prefix(prefix).keys().try_fold(0, |count, key| {
-                key.map_err(layers::unreachable)?;
-                Ok(count + 1)
+                let key = key.map_err(layers::unreachable)?;
+                Ok(count + usize::from(about.is_none() || keys::about(&key) == about))
             })
         };
         let shelves = Network::ALL.into_iter().flat_map(|of| [Shelf::ToDo(of), Shelf::InHand(of)]);
-        let unsettled = shelves.map(|shelf| count(&keys::outbox_of(shelf)));
+        let unsettled = shelves.map(|shelf| count(&keys::outbox_of(shelf), None));
         let mut journal = 0;
-        self.each(HISTORY, keys::HISTORY, &mut |row: HistoryRow<IgnoredAny, IgnoredAny, IgnoredAny>, _| {
-            journal += row.entries.len();
+        self.each(RECORD, keys::RECORD, None, &mut |record: Record<IgnoredAny, IgnoredAny, IgnoredAny>,
+                                                    _| {
+            journal += record.entries.len();
             Ok::<(), StoreError>(())
         })?;
         Ok(Counts {
-            questions: count(&[keys::QUESTION])?,
-            timers: count(&[keys::TIMER])?,
-            involved: count(&[keys::INVOLVED])?,
-            people: count(&[keys::PERSON])?,
-            letters: count(&[keys::LETTER])?,
+            questions: count(&[keys::QUESTION], None)?,
+            timers: count(&[keys::TIMER], None)?,
+            involved: count(&[keys::ACCOUNT], Some(About::Involved))?,
+            people: count(&[keys::ACCOUNT], Some(About::Person))?,
+            letters: count(&[keys::LETTER], None)?,
             unsettled: unsettled.sum::<Result<usize, StoreError>>()?,
-            refused: count(&keys::outbox_of(Shelf::Refused))?,
-            links: count(&[keys::LINK])?,
+            refused: count(&keys::outbox_of(Shelf::Refused), None)?,
+            links: count(&[keys::POST], Some(About::Link))?,
             journal,
-            seen: count(&[keys::SEEN])?,
-            cursors: count(&[keys::CURSOR])?,
+            seen: count(&[keys::POST], Some(About::Seen))?,
+            cursors: count(&[keys::CURSOR], None)?,
         })
     }
 
@@ -372,22 +390,26 @@ impl Sled {
         take: &mut dyn FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
         let _gate = self.shared.gate.read().unwrap_or_else(PoisonError::into_inner);
-        self.each(QUESTION, keys::QUESTION, &mut |question, _| take(Row::Question { question }))?;
-        self.each(PERSON, keys::PERSON, &mut |person, _| take(Row::Person { person }))?;
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
-        self.each(LETTER, keys::LETTER, &mut |row: LetterRow<Box<Letter>>, key| {
-            let LetterRow { turn, letter } = row;
-            let delivery = read_delivery(&layers, key, || rows::first_delivery(&letter))?;
-            take(Row::Letter { letter, turn, delivery })
+        self.each(FILE, keys::FILE, None, &mut |_: IgnoredAny, key| {
+            let found = question(&layers, &code_of_file(key)?)?;
+            found.map_or(Ok(()), |question| take(Row::Question { question: Box::new(question) }))
         })?;
-        self.each(LINK, keys::LINK, &mut |row: LinkRow<PostId, Link>, _| {
+        self.each(PERSON, keys::ACCOUNT, Some(About::Person), &mut |person, _| take(Row::Person { person }))?;
+        for key in tree.scan_prefix([keys::LETTER]).keys() {
+            let found = stored_letter(&layers, &key.map_err(layers::unreachable)?)?;
+            let Some(StoredLetter { letter, turn, delivery, .. }) = found else { continue };
+            take(Row::Letter { letter: Box::new(letter), turn, delivery })?;
+        }
+        self.each(LINK, keys::POST, Some(About::Link), &mut |row: LinkRow<PostId, Link>, _| {
             take(Row::Link { post: row.post, link: row.link })
         })?;
-        self.each(HISTORY, keys::HISTORY, &mut |row: History, _| {
-            row.entries.into_iter().try_for_each(|entry| take(Row::Entry { entry }))
+        self.each(FILE, keys::FILE, None, &mut |_: IgnoredAny, key| {
+            let entries = self.journal(&code_of_file(key)?)?;
+            entries.into_iter().try_for_each(|entry| take(Row::Entry { entry }))
         })?;
-        self.each(SEEN, keys::SEEN, &mut |row: SeenRow<InputId>, _| {
+        self.each(SEEN, keys::POST, Some(About::Seen), &mut |row: SeenRow<InputId>, _| {
             take(Row::Seen { input: row.input, at: row.at })
         })?;
         for network in Network::ALL {
@@ -426,13 +448,16 @@ impl Sled {
         &self,
         kind: Kind,
         first_byte: u8,
+        about: Option<About>,
         take: &mut dyn FnMut(T, &IVec) -> Result<(), E>,
     ) -> Result<(), E> {
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
         for found in tree.scan_prefix([first_byte]) {
             let (key, main) = found.map_err(layers::unreachable)?;
-            take(layers.decode(kind, &key, &main)?, &key)?;
+            if about.is_none() || keys::about(&key) == about {
+                take(layers.decode(kind, &key, &main)?, &key)?;
+            }
         }
         Ok(())
     }
@@ -446,9 +471,9 @@ impl Sled {
     ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), StoreError> {
         let tree = self.shared.tree()?;
         let layers = Layers::plain(&tree);
-        let page = layers.scan(from, &[keys::SEEN + 1], PAGE_ROWS)?;
+        let page = layers.scan(from, &[keys::POST + 1], PAGE_ROWS)?;
         let mut old = Vec::new();
-        for (key, main) in &page {
+        for (key, main) in page.iter().filter(|(key, _)| keys::about(key) == Some(About::Seen)) {
             let row: SeenRow<IgnoredAny> = layers.decode(SEEN, key, main)?;
             if row.at < before {
                 old.push(key.to_vec());
@@ -510,30 +535,43 @@ impl Shared {
     }
 }
 
-type StoredLetter = (LetterRow<Letter>, Delivery);
+impl StoredLetter<Letter> {
+    fn shown(self) -> (Letter, Delivery) {
+        (self.letter, self.delivery)
+    }
+}
 
-fn read_letter(layers: &Layers<'_>, key: &[u8]) -> Result<Option<StoredLetter>, StoreError> {
-    let Some(row) = layers.row::<LetterRow<Letter>>(LETTER, key)? else { return Ok(None) };
-    let delivery = read_delivery(layers, key, || rows::first_delivery(&row.letter))?;
-    Ok(Some((row, delivery)))
+fn question(layers: &Layers<'_>, code: &Code) -> Result<Option<Question>, StoreError> {
+    match layers.file(code)? {
+        Some(FileRow { question: Some(number), .. }) => layers.row(QUESTION, &keys::question(number, code)),
+        Some(FileRow { question: None, .. }) | None => Ok(None),
+    }
+}
+
+/// Gives every record of a question to `take`, in the order in which they were written.
+fn each_record<R: DeserializeOwned>(
+    layers: &Layers<'_>,
+    code: &Code,
+    mut take: impl FnMut(R) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for number in layers.file(code)?.unwrap_or_default().records {
+        // One that was erased since the file was read is not missed.
+        layers.row(RECORD, &keys::record(number))?.map_or(Ok(()), &mut take)?;
+    }
+    Ok(())
 }
 
 /// The letter that lies on a shelf under this key, unless it was moved a moment ago.
-fn shelved(layers: &Layers<'_>, shelf: Shelf, key: &[u8]) -> Result<Option<StoredLetter>, StoreError> {
-    let found = read_letter(layers, &keys::letter_of_outbox(shelf, key))?;
-    Ok(found.filter(|(row, delivery)| {
-        LetterHead::of(&row.letter).outbox_key(row.turn, delivery).is_some_and(|lies_at| lies_at == key)
-    }))
-}
-
-/// Where the letter with this key stands. There is no row as long as it waits as it did at first.
-fn read_delivery(
+fn shelved(
     layers: &Layers<'_>,
-    letter_key: &[u8],
-    first: impl FnOnce() -> Delivery,
-) -> Result<Delivery, StoreError> {
-    let stored = layers.row(DELIVERY, &keys::delivery_of_letter(letter_key))?;
-    Ok(stored.unwrap_or_else(first))
+    shelf: Shelf,
+    key: &[u8],
+) -> Result<Option<StoredLetter<Letter>>, StoreError> {
+    let found: Option<StoredLetter<Letter>> = stored_letter(layers, &keys::letter_of_outbox(shelf, key))?;
+    Ok(found.filter(|found| {
+        let lies_at = LetterHead::of(&found.letter).outbox_key(found.turn, &found.delivery);
+        lies_at.is_some_and(|lies_at| lies_at == key)
+    }))
 }
 
 /// The first `limit` letters under these keys that are not held back by a letter before them.
@@ -542,7 +580,7 @@ fn to_act_on(
     shelf: Shelf,
     marks: sled::Iter,
     limit: usize,
-) -> Result<Vec<StoredLetter>, StoreError> {
+) -> Result<Vec<StoredLetter<Letter>>, StoreError> {
     let layers = Layers::plain(tree);
     let mut ready = Vec::new();
     for mark in marks {
@@ -551,7 +589,7 @@ fn to_act_on(
         }
         let (key, _) = mark.map_err(layers::unreachable)?;
         let Some(found) = shelved(&layers, shelf, &key)? else { continue };
-        if !is_held_back(&layers, &found.0.letter)? {
+        if !is_held_back(&layers, &found.letter)? {
             ready.push(found);
         }
     }
@@ -564,8 +602,12 @@ fn is_held_back(layers: &Layers<'_>, letter: &Letter) -> Result<bool, StoreError
     else {
         return Ok(false);
     };
-    let previous = read_letter(layers, &keys::letter(&previous))?;
-    Ok(previous.is_some_and(|(_, delivery)| !delivery.is_settled()))
+    let previous: Option<StoredLetter<LetterHead>> = stored_letter(layers, &keys::letter(&previous))?;
+    Ok(previous.is_some_and(|previous| !previous.delivery.is_settled()))
+}
+
+fn code_of_file(key: &[u8]) -> Result<Code, StoreError> {
+    keys::code_of_file(key).ok_or(FILE.unreadable("it has a wrong key"))
 }
 
 fn code_after(prefix: &[u8], key: &[u8]) -> Result<Code, StoreError> {

@@ -15,14 +15,14 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use crate::subjects::compile::{CompiledTerm, Index};
+use crate::subjects::compile::Index;
 use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::learned::{Learned, Weight};
-use crate::subjects::lexicon::{Known, Lexicon, Lists, TermId};
+use crate::subjects::lexicon::{Ending, Known, Lexicon, Lists, TermId, Way};
 use crate::subjects::words::{Key, Words};
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
 
@@ -48,9 +48,12 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
+    pairs: Vec<Way>,
     glance: Glance,
     hits: Vec<Hit>,
     learned: Vec<LearnedHit>,
+    met: HashSet<TermId>,
+    spans: Vec<Span>,
     scores: Vec<i32>,
     ranked: Vec<Ranked>,
 }
@@ -101,6 +104,16 @@ impl LearnedHit {
     }
 }
 
+/// From where to where terms of a subject stand: byte offsets into the text.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// Of a subject without terms.
+const NOWHERE: Span = Span { start: u32::MAX, end: 0 };
+
 /// A subject with evidence for it.
 #[derive(Clone, Copy, Debug)]
 struct Ranked {
@@ -130,9 +143,12 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
+            pairs: Vec::new(),
             glance: Glance::default(),
             hits: Vec::new(),
             learned: Vec::new(),
+            met: HashSet::new(),
+            spans: Vec::new(),
             scores: Vec::new(),
             ranked: Vec::new(),
         }
@@ -161,8 +177,10 @@ impl<'s> Reader<'s> {
             }
         }
         self.find_tags();
-        keep_the_longest(&mut self.hits);
-        keep_the_first(&mut self.learned);
+        self.spans.clear();
+        self.spans.resize(self.subjects.subjects.len(), NOWHERE);
+        keep_the_longest(&mut self.hits, &mut self.spans, &mut self.met);
+        keep_the_first(&mut self.learned, &mut self.met);
         if let Some(row) = self.subjects.index.learned.base().filter(|_| !self.learned.is_empty()) {
             self.learned.insert(0, LearnedHit { row, start: 0, end: 0 });
         }
@@ -219,13 +237,11 @@ impl<'s> Reader<'s> {
 
     /// Ranks the subjects with a score above 0.
     fn rank(&mut self) {
-        let Reader { hits, scores, ranked, .. } = self;
-        let start =
-            |subject| hits.iter().find(|hit| hit.subject == subject).map_or(u32::MAX, |hit| hit.start);
+        let Reader { spans, scores, ranked, .. } = self;
         ranked.clear();
-        for (subject, score) in (0..).zip(scores.iter().copied()) {
+        for ((subject, score), span) in (0..).zip(scores.iter().copied()).zip(spans.iter()) {
             if score > 0 {
-                ranked.push(Ranked { subject, score, start: start(subject) });
+                ranked.push(Ranked { subject, score, start: span.start });
             }
         }
         ranked.sort_unstable_by_key(|ranked| (Reverse(ranked.score), ranked.start, ranked.subject));
@@ -234,8 +250,8 @@ impl<'s> Reader<'s> {
     fn find_tags(&mut self) {
         let index = &self.subjects.index;
         for tag in self.words.tags() {
-            let terms = index.tags.get(self.words.tag_key(tag)).map(Vec::as_slice).unwrap_or_default();
-            self.hits.extend(terms.iter().map(|term| hit(index, *term, tag.start, tag.end)));
+            let endings = index.tags.get(self.words.tag_key(tag)).map(Vec::as_slice).unwrap_or_default();
+            self.hits.extend(endings.iter().map(|ending| hit(*ending, tag.start, tag.end)));
         }
     }
 
@@ -265,38 +281,45 @@ impl<'s> Reader<'s> {
         memo.forget_when_full();
         let words = self.words.words();
         self.known.clear();
+        self.pairs.clear();
         let mut glance = Glance::default();
+        let mut before = Known::default();
+        // All words and pairs are looked up before anything is done with them: the processor then need
+        // not wait for one to begin with the next.
         for word in words {
             let key = self.words.key(word);
             let known = memo.known(lexicon, key, || self.words.folded(word));
             glance.at(known.marks, word.end - word.start);
             self.known.push(known);
+            self.pairs.push(lexicon.pair(before, known));
+            before = known;
         }
+        self.pairs.push(Way::default());
         self.glance = glance;
         let (hits, learned) = (&mut self.hits, &mut self.learned);
-        let mut found = |term, start, end| match Learned::row_of(term) {
+        let mut found = |ending: Ending, start, end| match Learned::row_of(ending.term) {
             Some(row) => learned.push(LearnedHit { row, start: offset(start), end: offset(end) }),
-            None => hits.push(hit(index, term, start, end)),
+            None => hits.push(hit(ending, start, end)),
         };
-        for (first, word) in words.iter().enumerate() {
+        for ((first, word), pair) in words.iter().enumerate().zip(self.pairs.iter().skip(1)) {
             let from_here = self.known.get(first..).unwrap_or_default();
             let Some(known) = from_here.first() else { continue };
-            for shape in known.shapes(&memo.lists) {
-                found(*shape, word.start, word.end);
-            }
             if known.may_begin() {
-                lexicon.terms_at(from_here, &memo.lists, &mut |term, count| {
+                lexicon.terms_at(from_here, *pair, &memo.lists, &mut |ending, count| {
                     let last = words.get(first + count - 1).unwrap_or(word);
-                    found(term, word.start, last.end);
+                    found(ending, word.start, last.end);
                 });
+            }
+            for shape in known.shapes(&memo.lists) {
+                found(Ending::of_learned(*shape), word.start, word.end);
             }
         }
         for tag in self.words.tags() {
             let name = self.words.tag_key(tag);
-            let mut found = |term| found(term, tag.start, tag.end);
+            let mut found = |ending| found(ending, tag.start, tag.end);
             if !tag.is_one_word {
                 let known = [lexicon.look_up(name, &mut memo.lists)];
-                lexicon.terms_at(&known, &memo.lists, &mut |term, _| found(term));
+                lexicon.terms_at(&known, Way::default(), &memo.lists, &mut |ending, _| found(ending));
             }
             lexicon.terms_of_joined(name, &mut found);
         }
@@ -323,42 +346,44 @@ fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn hit(index: &Index, term: TermId, start: usize, end: usize) -> Hit {
-    let CompiledTerm { subject, list, .. } = index.term(term);
+fn hit(ending: Ending, start: usize, end: usize) -> Hit {
+    let Ending { term, subject, list } = ending;
     Hit { term, subject, list, weight: weights::of(list), start: offset(start), end: offset(end) }
 }
 
 /// Takes out hits that lie within another of the same subject, and repeats of a term. What is left
-/// is in the order of the text.
-fn keep_the_longest(hits: &mut Vec<Hit>) {
-    if hits.len() > 1 {
-        hits.sort_unstable_by_key(|hit| {
-            let heaviest = Reverse(hit.weight.unsigned_abs());
-            // Somebody who writes `photosynthesis` against a subject with `photo*` means just that word.
-            (hit.subject, hit.start, Reverse(hit.end), heaviest, 0 < hit.weight, hit.term)
-        });
-        let mut subject_and_end = None;
-        hits.retain(|hit| {
-            // Hits of a subject come by their start: one that ends no later than an earlier one lies
-            // within it.
-            let is_within =
-                subject_and_end.is_some_and(|(subject, end)| subject == hit.subject && hit.end <= end);
-            if !is_within {
-                subject_and_end = Some((hit.subject, hit.end));
-            }
-            !is_within
-        });
-        hits.sort_unstable_by_key(|hit| (hit.term, hit.start));
-        hits.dedup_by_key(|hit| hit.term);
-        hits.sort_unstable_by_key(|hit| (hit.start, hit.end, hit.term));
+/// is in the order of the text, the longer first, and `spans` say where each subject has any.
+fn keep_the_longest(hits: &mut Vec<Hit>, spans: &mut [Span], met: &mut HashSet<TermId>) {
+    let order = |hit: &Hit| {
+        let heaviest = Reverse(hit.weight.unsigned_abs());
+        // Somebody who writes `photosynthesis` against a subject with `photo*` means just that word.
+        (hit.start, Reverse(hit.end), heaviest, 0 < hit.weight, hit.term)
+    };
+    // They are found in this order, but for those of tags, beginnings and a second language.
+    if !hits.is_sorted_by_key(order) {
+        hits.sort_unstable_by_key(order);
     }
+    met.clear();
+    hits.retain(|hit| {
+        let Some(span) = spans.get_mut(usize::from(hit.subject)) else { return false };
+        // Hits of a subject come by their start: one that ends no later than an earlier one lies
+        // within it.
+        if hit.end <= span.end {
+            return false;
+        }
+        *span = Span { start: span.start.min(hit.start), end: hit.end };
+        met.insert(hit.term)
+    });
 }
 
-/// Takes out repeats of a learned term. What is left is in the order of the text.
-fn keep_the_first(hits: &mut Vec<LearnedHit>) {
-    hits.sort_unstable_by_key(|hit| (hit.row, hit.start));
-    hits.dedup_by_key(|hit| hit.row);
-    hits.sort_unstable_by_key(|hit| (hit.start, hit.end, hit.row));
+/// Takes out repeats of a learned term. What is left is in the order of the text, the longer first.
+fn keep_the_first(hits: &mut Vec<LearnedHit>, met: &mut HashSet<TermId>) {
+    let order = |hit: &LearnedHit| (hit.start, Reverse(hit.end), hit.row);
+    if !hits.is_sorted_by_key(order) {
+        hits.sort_unstable_by_key(order);
+    }
+    met.clear();
+    hits.retain(|hit| met.insert(hit.row));
 }
 
 impl<'r> Reading<'r> {
@@ -401,8 +426,11 @@ impl<'r> Reading<'r> {
                 confidence,
             }
         });
-        let mut matched: Vec<Match> = self.hits.iter().map(|hit| self.written(hit)).collect();
-        matched.extend(self.learned.iter().flat_map(|hit| self.learned_for_the_first(hit)));
+        let (mut hits, mut learned) = (self.hits.to_vec(), self.learned.to_vec());
+        hits.sort_unstable_by_key(|hit| hit.term);
+        learned.sort_unstable_by_key(|hit| hit.row);
+        let mut matched: Vec<Match> = hits.iter().map(|hit| self.written(hit)).collect();
+        matched.extend(learned.iter().flat_map(|hit| self.learned_for_the_first(hit)));
         matched.sort_by_key(|found| (found.start, found.end));
         Classification {
             language: self.language.map(|language| language.code().to_owned()),
@@ -463,14 +491,24 @@ impl Memo {
         }
     }
 
+    #[inline]
     fn known<'w>(&mut self, lexicon: &Lexicon, key: Option<Key>, word: impl FnOnce() -> &'w str) -> Known {
+        match key.and_then(|key| self.short.get(&key)) {
+            Some(known) => *known,
+            None => self.meet(lexicon, key, word()),
+        }
+    }
+
+    /// A word that is long, or not known yet.
+    #[cold]
+    fn meet(&mut self, lexicon: &Lexicon, key: Option<Key>, word: &str) -> Known {
         let Memo { short, long, lists } = self;
         match key {
-            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word(), lists)),
-            None => {
-                let word = word();
-                *long.entry(word.into()).or_insert_with(|| lexicon.look_up(word, lists))
-            }
+            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word, lists)),
+            None => match long.get(word) {
+                Some(known) => *known,
+                None => *long.entry(word.into()).or_insert(lexicon.look_up(word, lists)),
+            },
         }
     }
 }

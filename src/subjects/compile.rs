@@ -11,52 +11,44 @@ use crate::fault::Fault;
 use crate::subjects::format::{self, FAULTS_MAX, List, Rules, Term, Text};
 use crate::subjects::language::Language;
 use crate::subjects::learned::{self, Learned};
-use crate::subjects::lexicon::{Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId};
-use crate::subjects::words::{Words, fold_tag};
+use crate::subjects::lexicon::{Ending, Extent, Lexicon, PHRASE_WORDS_MAX, PREFIX_CHARS_MIN, TermId};
+use crate::subjects::words::{Key, Words, fold_tag};
 use crate::subjects::{RuleFile, Subject, SubjectId};
 
 /// The longest term, in bytes.
 const TERM_BYTES_MAX: usize = 120;
 
-/// A term ready to be found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CompiledTerm {
-    /// Where its text, as the rule file writes it, ends among all texts; it begins where the text of
-    /// the term before ends.
-    text_end: u32,
-    /// Its subject's place in the list of subjects.
-    pub(super) subject: u16,
-    pub(super) list: List,
-}
-
 /// All terms of all subjects.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    pub(super) terms: Vec<CompiledTerm>,
+    /// Where the text of each term, as the rule file writes it, ends among all texts; it begins where
+    /// the text of the term before ends.
+    text_ends: Vec<u32>,
     texts: String,
     /// English first, then the other languages that rules speak.
     pub(super) lexicons: Vec<Lexicon>,
     /// What was learned. Its ids of terms are others than those of [`terms`](Index::terms).
     pub(super) learned: Learned,
     /// Hashtags as people write them, folded.
-    pub(super) tags: HashMap<Box<str>, Vec<TermId>>,
+    pub(super) tags: HashMap<Box<str>, Vec<Ending>>,
 }
 
 impl Index {
     /// To be called when all terms are there.
     fn finish(&mut self) {
         self.lexicons.iter_mut().for_each(Lexicon::finish);
-        self.terms.shrink_to_fit();
+        self.text_ends.shrink_to_fit();
         self.texts.shrink_to_fit();
     }
 
-    pub(super) fn term(&self, id: TermId) -> CompiledTerm {
-        *self.terms.get(id as usize).expect("lexicons only hold ids of terms")
+    /// How many terms people wrote.
+    pub(super) fn len(&self) -> usize {
+        self.text_ends.len()
     }
 
     /// The term as the rule file writes it.
     pub(super) fn text(&self, id: TermId) -> &str {
-        let end = |id: usize| self.terms.get(id).map(|term| term.text_end as usize);
+        let end = |id: usize| self.text_ends.get(id).map(|end| *end as usize);
         let start = (id as usize).checked_sub(1).and_then(end).unwrap_or_default();
         end(id as usize).and_then(|end| self.texts.get(start..end)).unwrap_or_default()
     }
@@ -244,8 +236,8 @@ impl Builder {
         if !self.hashtags.insert(key.clone()) {
             return Ok(Some("this hashtag stands in the list before"));
         }
-        let id = self.push(subject, term);
-        self.index.tags.entry(key).or_default().push(id);
+        let ending = self.push(subject, term);
+        self.index.tags.entry(key).or_default().push(ending);
         Ok(None)
     }
 
@@ -254,7 +246,7 @@ impl Builder {
         self.words.read(&term.text)?;
         let language = lexicon_of(&mut self.index.lexicons, term.language);
         let lexicon = self.index.lexicons.get_mut(language).expect("it was made where it was missing");
-        let node = lexicon.place(self.words.iter());
+        let node = lexicon.place(self.words.keyed());
         let place = (language, node);
         let first = *self.first_at.entry(place).or_insert(placed.len());
         let first = placed.get(first);
@@ -273,14 +265,17 @@ impl Builder {
             }));
         }
         let same_as = first.map(|first| first.id);
-        let id = self.push(subject, term);
+        let ending = self.push(subject, term);
         match same_as {
-            None => {
-                self.index.lexicons.get_mut(language).into_iter().for_each(|lexicon| lexicon.add(node, id))
-            }
+            None => self
+                .index
+                .lexicons
+                .get_mut(language)
+                .into_iter()
+                .for_each(|lexicon| lexicon.add(node, ending)),
             Some(_) => self.others_at.entry(place).or_default().push(placed.len()),
         }
-        placed.push(Placed { term: number, same_as, id });
+        placed.push(Placed { term: number, same_as, id: ending.term });
         Ok(None)
     }
 
@@ -299,21 +294,20 @@ impl Builder {
                     return Ok(());
                 }
                 words.read(term)?;
-                let node = english.place(words.iter());
-                english.add(node, id);
+                let node = english.place(words.keyed());
+                english.add(node, Ending::of_learned(id));
                 Ok(())
             }));
         }
     }
 
-    fn push(&mut self, subject: usize, term: &Term) -> TermId {
-        let id = TermId::try_from(self.index.terms.len()).expect("limits on files and terms keep them few");
+    fn push(&mut self, subject: usize, term: &Term) -> Ending {
+        let Index { text_ends, texts, .. } = &mut self.index;
+        let id = TermId::try_from(text_ends.len()).expect("limits on files and terms keep them few");
+        texts.push_str(&term.text);
+        text_ends.push(u32::try_from(texts.len()).expect("limits on files and terms keep it short"));
         let subject = u16::try_from(subject).expect("a limit on files keeps subjects few");
-        self.index.texts.push_str(&term.text);
-        let text_end =
-            u32::try_from(self.index.texts.len()).expect("limits on files and terms keep it short");
-        self.index.terms.push(CompiledTerm { text_end, subject, list: term.list });
-        id
+        Ending { term: id, subject, list: term.list }
     }
 }
 
@@ -378,7 +372,13 @@ impl TermWords {
 
     /// The folded words, and how much of a word each stands for.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Extent)> {
-        self.words.words().iter().map(|word| self.words.folded(word)).zip(self.extents.iter().copied())
+        self.keyed().map(|(folded, _, extent)| (folded, extent))
+    }
+
+    /// The same, with the words' keys.
+    fn keyed(&self) -> impl Iterator<Item = (&str, Option<Key>, Extent)> {
+        let words = self.words.words().iter().zip(self.extents.iter().copied());
+        words.map(|(word, extent)| (self.words.folded(word), self.words.key(word), extent))
     }
 
     /// Whether `term` is written with the same words, capitals and accents aside.

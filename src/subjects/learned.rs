@@ -180,7 +180,7 @@ impl Learned {
         if line.is_empty() || line.starts_with('#') || line == HEADINGS {
             return Ok(());
         }
-        let mut fields = line.split('\t');
+        let mut fields = line.split(['\t']);
         let mut field = || fields.next().unwrap_or_default();
         let (term, second, third, weights) = (field(), field(), field(), field());
         if term == SUBJECT_LINE && second.parse::<u32>().is_err() {
@@ -196,7 +196,7 @@ impl Learned {
             return fault("this is no line of a learned file", hint);
         };
         let first = self.weights.len();
-        for weight in weights.split(' ').filter(|weight| !weight.is_empty()) {
+        for weight in weights.split([' ']).filter(|weight| !weight.is_empty()) {
             match self.read_weight(weight, names) {
                 Ok(()) => {}
                 Err(what) => {
@@ -224,7 +224,8 @@ impl Learned {
     }
 
     fn read_weight(&mut self, weight: &str, names: &HashMap<&str, Option<u16>>) -> Result<(), &'static str> {
-        let at = weight.rfind(['+', '-']).ok_or("this weight has no sign")?;
+        let is_sign = |byte: u8| matches!(byte, b'+' | b'-');
+        let at = weight.bytes().rposition(is_sign).ok_or("this weight has no sign")?;
         let (name, number) = weight.split_at(at);
         let hundredths = number.parse().map_err(|_| "this weight is no number")?;
         match names.get(name) {

@@ -6,24 +6,55 @@
 //! **Invariant:** only whole words are compared. `art` is not found in "heart", and `art*` only at
 //! the beginning of a word.
 
+use std::cmp::Reverse;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use crate::subjects::format::List;
 use crate::subjects::language::detection::{Marks, marks_of};
 use crate::subjects::language::{Language, WordRules};
 use crate::subjects::learned::Learned;
 use crate::subjects::shapes::{self, Cutter};
+use crate::subjects::weights;
+use crate::subjects::words::Key;
 
 /// The id of a term, over all languages.
 pub(super) type TermId = u32;
+
+/// A term where it ends in the trie, with all that the search tells of it, so that it need not be looked
+/// up elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) term: TermId,
+    /// Its subject's place in the list of subjects; of a learned term, which speaks for many, 0.
+    pub(super) subject: u16,
+    /// Of a learned term, [`List::Ignore`].
+    pub(super) list: List,
+}
+
+impl Ending {
+    pub(super) fn of_learned(term: TermId) -> Ending {
+        Ending { term, subject: 0, list: List::Ignore }
+    }
+
+    /// Which of the terms of one place comes first: the one that counts most, against before for.
+    fn rank(&self) -> impl Ord + use<> {
+        let weight = weights::of(self.list);
+        (Reverse(weight.unsigned_abs()), 0 < weight, self.term)
+    }
+}
 
 /// The id of a stem or of a `word*`, within one language: the place behind it as the first word of a
 /// term, whether or not a term begins so.
 pub(super) type Symbol = Node;
 
-/// A place in the trie.
+/// A place in the trie: a symbol, or behind several words, with the bit [`DEEP`].
 type Node = u32;
+
+/// Places behind several words have this bit, and are counted by themselves: the ways to them stand with
+/// the steps that lead there, and are forgotten elsewhere when all terms are there.
+const DEEP: Node = 1 << 31;
 
 /// The first place, before any word. No step leads back to it, and no stem has it.
 const ROOT: Node = 0;
@@ -49,20 +80,24 @@ pub(super) enum Extent {
     Beginning,
 }
 
-/// The last of a place's terms has this bit.
+/// The last of the terms of a place with several has this bit.
 const LAST: TermId = 1 << 30;
+
+/// Stands in the place of the only term where there are several: with this bit, it is no term but where
+/// their list begins.
+const SEVERAL: TermId = 1 << 30;
 
 /// What a word of a text is to a lexicon. Small and flat, so that many are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     /// Its stem's symbol; [`ROOT`] where no term has it.
     stem: Symbol,
-    /// As in [`Way`].
-    terms: u32,
     /// Where its [`Lists`] stand among those of all words, and one; 0 where it has none.
     lists: u32,
     /// What it says about the language of its text; only the English lexicon is asked for that.
     pub(super) marks: Marks,
+    /// Whether its stem is a term.
+    is_term: bool,
     /// Whether a term of several words begins with its stem.
     goes_on: bool,
     /// Whether it may be a `word*`.
@@ -77,11 +112,7 @@ impl Known {
 
     /// Whether a term may begin with this word.
     pub(super) fn may_begin(self) -> bool {
-        self.terms != 0 || self.goes_on || self.has_beginnings
-    }
-
-    fn way(self) -> Way {
-        Way { onward: if self.goes_on { self.stem } else { ROOT }, terms: self.terms }
+        self.is_term || self.goes_on || self.has_beginnings
     }
 
     fn lists(self, lists: &[Lists]) -> Option<&Lists> {
@@ -115,25 +146,33 @@ pub(super) struct Lexicon {
     rules: WordRules,
     stems: Symbols,
     beginnings: HashMap<[u8; PREFIX_KEY_BYTES], Vec<(Box<str>, Symbol)>>,
-    /// The symbols of the words of terms, so that a word of many is stemmed once. Only for adding.
-    placed: Symbols,
+    /// The symbols of the short words of terms, so that a word of many is stemmed once. Only for adding.
+    placed: HashMap<Key, Symbol>,
     shapes: HashMap<Box<str>, TermId>,
     /// From a place behind a word, by the word that follows, to the place behind that.
     steps: HashMap<(Node, Symbol), Way>,
     /// Where the terms that were added ended; sorted into `terms` by [`Lexicon::finish`].
-    added: Vec<(Node, TermId)>,
-    /// The way to each place.
-    nodes: Vec<Way>,
-    terms: Vec<TermId>,
+    added: Vec<(Node, Ending)>,
+    /// The way to each symbol's place.
+    symbols: Vec<Way>,
+    /// The way to each place behind several words. Only for adding.
+    deep: Vec<Way>,
+    terms: Vec<Ending>,
 }
 
 /// A way to a place in the trie, with all that the search needs to know of the place.
 #[derive(Clone, Copy, Debug, Default)]
-struct Way {
+pub(super) struct Way {
     /// The place; after [`Lexicon::finish`], [`ROOT`] where no term goes on from there.
     onward: Node,
-    /// Where the list of its terms begins, and one; 0 where no term ends there.
-    terms: u32,
+    /// The term that ends there, or [`SEVERAL`].
+    ending: Option<Ending>,
+}
+
+impl Way {
+    fn is_nowhere(self) -> bool {
+        self.onward == ROOT && self.ending.is_none()
+    }
 }
 
 /// Folded words and their symbols, all in one text: a vocabulary has too many for a piece of memory each.
@@ -188,11 +227,12 @@ impl Lexicon {
             language,
             stems: Symbols::default(),
             beginnings: HashMap::new(),
-            placed: Symbols::default(),
+            placed: HashMap::new(),
             shapes: HashMap::new(),
             steps: HashMap::new(),
             added: Vec::new(),
-            nodes: vec![Way::default()],
+            symbols: vec![Way::default()],
+            deep: Vec::new(),
             terms: Vec::new(),
         }
     }
@@ -202,10 +242,10 @@ impl Lexicon {
     }
 
     /// The place behind these words, which terms with the same stems share.
-    pub(super) fn place<'w>(&mut self, words: impl Iterator<Item = (&'w str, Extent)>) -> u32 {
+    pub(super) fn place<'w>(&mut self, words: impl Iterator<Item = (&'w str, Option<Key>, Extent)>) -> u32 {
         let mut node = ROOT;
-        for (folded, extent) in words {
-            let symbol = self.intern(folded, extent);
+        for (folded, key, extent) in words {
+            let symbol = self.intern(folded, key, extent);
             node = match node {
                 ROOT => symbol,
                 before => self.step_of(before, symbol),
@@ -218,14 +258,14 @@ impl Lexicon {
         if let Some(known) = self.steps.get(&(before, symbol)) {
             return known.onward;
         }
-        let onward = new_node(&mut self.nodes);
-        self.steps.insert((before, symbol), Way { onward, terms: 0 });
+        let onward = new_place(&mut self.deep) | DEEP;
+        self.steps.insert((before, symbol), Way { onward, ending: None });
         onward
     }
 
     /// Adds a term at a place that [`place`](Lexicon::place) gave. It is found after
     /// [`finish`](Lexicon::finish).
-    pub(super) fn add(&mut self, node: u32, term: TermId) {
+    pub(super) fn add(&mut self, node: u32, term: Ending) {
         self.added.push((node, term));
     }
 
@@ -237,26 +277,31 @@ impl Lexicon {
 
     /// Makes the terms ready to be found, and gives back memory that only adding needs.
     pub(super) fn finish(&mut self) {
-        self.placed = Symbols::default();
+        self.placed = HashMap::new();
         let mut added = std::mem::take(&mut self.added);
-        added.sort_unstable();
-        for (before, _) in self.steps.keys() {
-            let way = self.nodes.get_mut(*before as usize).expect("every step begins at a node");
-            way.onward = *before;
+        added.sort_unstable_by_key(|(node, term)| (*node, term.rank()));
+        let mut deep = std::mem::take(&mut self.deep);
+        let Lexicon { symbols, steps, terms, .. } = self;
+        for (before, _) in steps.keys() {
+            way_in(symbols, &mut deep, *before).onward = *before;
         }
-        for terms in added.chunk_by(|(node, _), (other, _)| node == other) {
-            let begin = u32::try_from(self.terms.len() + 1).expect("limits on files and terms keep them few");
-            self.terms.extend(terms.iter().map(|(_, term)| *term));
-            self.terms.last_mut().into_iter().for_each(|last| *last |= LAST);
-            let node = terms.first().map_or(ROOT, |(node, _)| *node);
-            let way = self.nodes.get_mut(node as usize).expect("every term ends at a node");
-            way.terms = begin;
+        for ending in added.chunk_by(|(node, _), (other, _)| node == other) {
+            let Some((node, first)) = ending.first() else { continue };
+            let way = way_in(symbols, &mut deep, *node);
+            if ending.len() == 1 {
+                way.ending = Some(*first);
+                continue;
+            }
+            let list = u32::try_from(terms.len()).expect("limits on files and terms keep them few");
+            way.ending = Some(Ending { term: list | SEVERAL, ..*first });
+            terms.extend(ending.iter().map(|(_, term)| *term));
+            terms.last_mut().into_iter().for_each(|last| last.term |= LAST);
         }
-        for way in self.steps.values_mut() {
-            *way = self.nodes.get(way.onward as usize).copied().unwrap_or_default();
+        for way in steps.values_mut() {
+            *way = *way_in(symbols, &mut deep, way.onward);
         }
         self.terms.shrink_to_fit();
-        self.nodes.shrink_to_fit();
+        self.symbols.shrink_to_fit();
         self.steps.shrink_to_fit();
         self.stems.shrink_to_fit();
         self.shapes.shrink_to_fit();
@@ -271,14 +316,14 @@ impl Lexicon {
         let near = key.and_then(|key| self.beginnings.get(key)).map(Vec::as_slice).unwrap_or_default();
         let begins = near.iter().filter(|(beginning, _)| base.starts_with(beginning.as_ref()));
         let beginnings: Box<[Symbol]> = begins.map(|(_, symbol)| *symbol).collect();
-        let is_learned = || self.terms_of(way).any(|id| Learned::row_of(id).is_some());
-        let shapes =
-            if self.shapes.is_empty() || is_learned() { Box::default() } else { self.shapes_of(base) };
+        let mut is_learned = false;
+        self.terms_of(way, |ending| is_learned |= Learned::row_of(ending.term).is_some());
+        let shapes = if self.shapes.is_empty() || is_learned { Box::default() } else { self.shapes_of(base) };
         let mut known = Known {
             stem,
-            terms: way.terms,
             lists: 0,
             marks: if self.language == Language::ENGLISH { marks_of(folded) } else { 0 },
+            is_term: way.ending.is_some(),
             goes_on: way.onward != ROOT,
             has_beginnings: !beginnings.is_empty(),
         };
@@ -298,24 +343,50 @@ impl Lexicon {
         found.into()
     }
 
-    /// Calls `found` with every term that begins at the first of `words`, and the number of its words.
+    /// The way from a word to the next.
     #[inline]
-    pub(super) fn terms_at(&self, words: &[Known], lists: &[Lists], found: &mut impl FnMut(TermId, usize)) {
+    pub(super) fn pair(&self, word: Known, next: Known) -> Way {
+        match word.goes_on && next.stem != ROOT {
+            true => self.step(word.stem, next.stem).unwrap_or_default(),
+            false => Way::default(),
+        }
+    }
+
+    /// Calls `found` with every term that begins at the first of `words`, and the number of its words:
+    /// the longest first, where no `word*` is met. `pair` is the way from the first to the second word.
+    #[inline]
+    pub(super) fn terms_at(
+        &self,
+        words: &[Known],
+        pair: Way,
+        lists: &[Lists],
+        found: &mut impl FnMut(Ending, usize),
+    ) {
         let Some((first, rest)) = words.split_first() else { return };
-        self.from(first.way(), 1, rest, lists, found);
+        if let Some((next, behind)) = rest.split_first() {
+            if first.goes_on && next.has_beginnings {
+                self.branch(first.stem, 1, rest, lists, found);
+            }
+            if !pair.is_nowhere() {
+                self.from(pair, 2, behind, lists, found);
+            }
+        }
+        if first.is_term {
+            self.terms_of(self.way_to(first.stem), |ending| found(ending, 1));
+        }
         for symbol in first.beginnings(lists) {
             self.from(self.way_to(*symbol), 1, rest, lists, found);
         }
     }
 
     /// Calls `found` with every phrase that, written as one word, is this hashtag.
-    pub(super) fn terms_of_joined(&self, tag: &str, found: &mut impl FnMut(TermId)) {
+    pub(super) fn terms_of_joined(&self, tag: &str, found: &mut impl FnMut(Ending)) {
         if tag.len() <= JOINED_BYTES_MAX {
             self.joined_from(ROOT, 0, tag, found);
         }
     }
 
-    fn joined_from(&self, node: Node, words: usize, rest: &str, found: &mut impl FnMut(TermId)) {
+    fn joined_from(&self, node: Node, words: usize, rest: &str, found: &mut impl FnMut(Ending)) {
         if words == PHRASE_WORDS_MAX {
             return;
         }
@@ -325,12 +396,12 @@ impl Lexicon {
             let Some(symbol) = self.stems.get(&self.rules.stem(word)) else { continue };
             let way = match node {
                 ROOT => Some(self.way_to(symbol)),
-                node => self.steps.get(&(node, symbol)).copied(),
+                node => self.step(node, symbol),
             };
             let Some(way) = way else { continue };
             // A single word is found as the word it is.
             if after.is_empty() && words > 0 {
-                self.terms_of(way).for_each(&mut *found);
+                self.terms_of(way, &mut *found);
             } else if way.onward != ROOT {
                 self.joined_from(way.onward, words + 1, after, found);
             }
@@ -339,77 +410,87 @@ impl Lexicon {
 
     fn from(
         &self,
-        mut way: Way,
-        mut count: usize,
-        mut rest: &[Known],
-        lists: &[Lists],
-        found: &mut impl FnMut(TermId, usize),
-    ) {
-        loop {
-            for term in self.terms_of(way) {
-                found(term, count);
-            }
-            let Some((next, behind)) = rest.split_first() else { return };
-            if count == PHRASE_WORDS_MAX || next.is_nothing() || way.onward == ROOT {
-                return;
-            }
-            for symbol in next.beginnings(lists) {
-                if let Some(way) = self.steps.get(&(way.onward, *symbol)) {
-                    self.branch(*way, count + 1, behind, lists, found);
-                }
-            }
-            let Some(step) = self.steps.get(&(way.onward, next.stem)) else { return };
-            (way, rest, count) = (*step, behind, count + 1);
-        }
-    }
-
-    /// Goes on along a `word*`, which is rare and would make the way along stems slower.
-    #[cold]
-    fn branch(
-        &self,
         way: Way,
         count: usize,
         rest: &[Known],
         lists: &[Lists],
-        found: &mut dyn FnMut(TermId, usize),
+        found: &mut impl FnMut(Ending, usize),
     ) {
-        self.from(way, count, rest, lists, &mut |term, words| found(term, words));
+        if let Some((next, behind)) = rest.split_first()
+            && way.onward != ROOT
+            && !next.is_nothing()
+            && count < PHRASE_WORDS_MAX
+        {
+            if next.has_beginnings {
+                self.branch(way.onward, count, rest, lists, found);
+            }
+            if let Some(step) = self.step(way.onward, next.stem) {
+                self.from(step, count + 1, behind, lists, found);
+            }
+        }
+        self.terms_of(way, |ending| found(ending, count));
+    }
+
+    /// Goes on along the `word*` that the next word may be, which is rare and would make the way along
+    /// stems slower.
+    #[cold]
+    fn branch(
+        &self,
+        node: Node,
+        count: usize,
+        rest: &[Known],
+        lists: &[Lists],
+        found: &mut dyn FnMut(Ending, usize),
+    ) {
+        let Some((next, behind)) = rest.split_first() else { return };
+        for symbol in next.beginnings(lists) {
+            if let Some(way) = self.step(node, *symbol) {
+                self.from(way, count + 1, behind, lists, &mut |ending, words| found(ending, words));
+            }
+        }
+    }
+
+    fn step(&self, node: Node, symbol: Symbol) -> Option<Way> {
+        self.steps.get(&(node, symbol)).copied()
     }
 
     /// The way to a symbol's own place.
     fn way_to(&self, symbol: Symbol) -> Way {
-        self.nodes.get(symbol as usize).copied().unwrap_or_default()
+        self.symbols.get(symbol as usize).copied().unwrap_or_default()
     }
 
-    fn terms_of(&self, way: Way) -> impl Iterator<Item = TermId> {
-        let begin = way.terms.checked_sub(1).and_then(|begin| self.terms.get(begin as usize..));
-        let mut rest = begin.unwrap_or_default().iter();
-        let mut is_last = false;
-        std::iter::from_fn(move || {
-            let term = if is_last { None } else { rest.next() };
-            is_last = term.is_some_and(|term| term & LAST != 0);
-            term.map(|term| term & !LAST)
-        })
-    }
-
-    fn intern(&mut self, folded: &str, extent: Extent) -> Symbol {
-        match extent {
-            Extent::Whole => match self.placed.get(folded) {
-                Some(symbol) => symbol,
-                None => self.intern_whole(folded),
-            },
-            Extent::Beginning => self.intern_beginning(folded),
+    /// Calls `found` with every term that ends at a place.
+    #[inline]
+    fn terms_of(&self, way: Way, mut found: impl FnMut(Ending)) {
+        let Some(ending) = way.ending else { return };
+        if ending.term & SEVERAL == 0 {
+            return found(ending);
+        }
+        let list = self.terms.get((ending.term & !SEVERAL) as usize..).unwrap_or_default();
+        let last = list.iter().position(|ending| ending.term & LAST != 0).unwrap_or_default();
+        for ending in list.iter().take(last + 1) {
+            found(Ending { term: ending.term & !LAST, ..*ending });
         }
     }
 
-    fn intern_whole(&mut self, folded: &str) -> Symbol {
+    fn intern(&mut self, folded: &str, key: Option<Key>, extent: Extent) -> Symbol {
+        match extent {
+            Extent::Beginning => self.intern_beginning(folded),
+            Extent::Whole => {
+                let placed = key.and_then(|key| self.placed.get(&key)).copied();
+                placed.unwrap_or_else(|| self.intern_whole(folded, key))
+            }
+        }
+    }
+
+    fn intern_whole(&mut self, folded: &str, key: Option<Key>) -> Symbol {
         let stem = self.rules.stem(self.rules.base(folded));
         let symbol = self.stems.get(&stem).unwrap_or_else(|| {
-            let new = new_node(&mut self.nodes);
+            let new = new_place(&mut self.symbols);
             self.stems.insert(&stem, new);
             new
         });
-        self.placed.insert(folded, symbol);
+        self.placed.extend(key.map(|key| (key, symbol)));
         symbol
     }
 
@@ -421,14 +502,21 @@ impl Lexicon {
             return *symbol;
         }
         let base = base.into();
-        let new = new_node(&mut self.nodes);
+        let new = new_place(&mut self.symbols);
         self.beginnings.entry(key).or_default().push((base, new));
         new
     }
 }
 
-fn new_node(nodes: &mut Vec<Way>) -> Node {
-    let new = Node::try_from(nodes.len()).expect("limits on files and terms keep nodes few");
-    nodes.push(Way::default());
+/// The way to a place, while terms are added.
+fn way_in<'w>(symbols: &'w mut [Way], deep: &'w mut [Way], node: Node) -> &'w mut Way {
+    let way =
+        if node & DEEP == 0 { symbols.get_mut(node as usize) } else { deep.get_mut((node & !DEEP) as usize) };
+    way.expect("every place was made by this lexicon")
+}
+
+fn new_place(places: &mut Vec<Way>) -> Node {
+    let new = Node::try_from(places.len()).expect("limits on files and terms keep places few");
+    places.push(Way::default());
     new
 }

@@ -534,6 +534,7 @@ async fn long_rows_are_kept_whole(desk: Store) {
             visibility: Visibility::Public,
             reply_to: None,
             language: None,
+            warning: None,
         };
         let journal = vec![entry(&name, 1, &"x".repeat(size))];
         store(&desk, Step { questions: vec![next.clone()], letters: vec![long], journal, ..step(&name) })

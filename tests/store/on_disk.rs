@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
 use stumper::desk::*;
 use stumper::store::{OpenError, Store};
 
@@ -39,6 +40,127 @@ fn a_question_from_before_corrections_can_still_be_read() {
     }
     let read: Question = serde_json::from_value(earlier).unwrap();
     assert_eq!(read, Question { correction: None, learnable: false, ..question(1, "ada") });
+}
+
+/// The rows of an archive where format 1 kept them.
+fn write_format_1(dir: &Path, archive: &str) {
+    let old = sled::open(dir).unwrap();
+    let desk = old.open_tree("desk").unwrap();
+    let put = |key: Vec<u8>, row: &serde_json::Value| {
+        desk.insert(key, serde_json::to_vec(&serde_json::json!({"v": 1, "row": row})).unwrap()).unwrap();
+    };
+    let digest = |name: String| Sha256::digest(name)[..16].to_vec();
+    let of_account = |id: &serde_json::Value| {
+        format!("{}:{}", id["network"].as_str().unwrap(), id["id"].as_str().unwrap())
+    };
+    put(b"!format".to_vec(), &1.into());
+    for (number, line) in archive.lines().enumerate() {
+        let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let fields = row.as_object_mut().unwrap();
+        let kind = fields.remove("row").unwrap_or_default();
+        match kind.as_str().unwrap_or_default() {
+            "question" => {
+                let code = row["question"]["code"].as_str().unwrap().as_bytes().to_vec();
+                put([b"q".to_vec(), code].concat(), &row["question"]);
+            }
+            "person" => {
+                let name = of_account(&row["person"]["account"]["id"]);
+                put([b"p".to_vec(), digest(name)].concat(), &row["person"]);
+            }
+            "letter" => {
+                let id = row["letter"]["id"].as_str().unwrap();
+                let name: Vec<u8> =
+                    (0..16).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()).collect();
+                let delivery = fields_of(&mut row, "delivery");
+                put([b"d".to_vec(), name.clone()].concat(), &delivery);
+                put([b"l".to_vec(), name].concat(), &row);
+            }
+            "link" => put([b"k".to_vec(), digest(of_account(&row["post"]))].concat(), &row),
+            "entry" => {
+                let code = row["entry"]["code"].as_str().unwrap().as_bytes().to_vec();
+                let history = serde_json::json!({"entries": [row["entry"]], "letters": [], "links": []});
+                let number = u32::try_from(number).unwrap().to_be_bytes().to_vec();
+                put([b"h".to_vec(), code, vec![0], number].concat(), &history);
+            }
+            "seen" => {
+                let name = row["input"].as_str().unwrap().to_owned();
+                put([b"s".to_vec(), digest(name)].concat(), &row);
+            }
+            "cursor" => {
+                let network = row["network"].as_str().unwrap().as_bytes()[0];
+                put(vec![b'c', network], &row);
+            }
+            _ => {}
+        }
+    }
+    old.flush().unwrap();
+}
+
+fn fields_of(row: &mut serde_json::Value, name: &str) -> serde_json::Value {
+    row.as_object_mut().unwrap().remove(name).unwrap()
+}
+
+#[tokio::test]
+async fn a_database_of_format_1_is_moved() {
+    let memory = Store::memory();
+    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let mut asked = question(number, "ada");
+        asked.text = Confidential::new("x".repeat(3_000));
+        let next = Step {
+            questions: vec![asked],
+            people: vec![librarian(&format!("ben {name}"), &["maps"])],
+            letters: vec![letter(name, 1, Some(number), None), letter(&format!("{name}!"), 2, None, None)],
+            links: vec![(post(name), link(number, "ada"))],
+            journal: vec![entry(name, number, "asked"), entry(name, number, "invited")],
+            ..Step::nothing(InputId::of_post(&post(name)), at(1), step(name).outcome)
+        };
+        store(&memory, next).await;
+    }
+    let settled =
+        vec![(LetterId::derive(&input("a"), 0), sent(3)), (LetterId::derive(&input("b!"), 0), refused(4))];
+    store(&memory, Step { settled, ..step("d") }).await;
+    memory.set_cursor(Network::Bluesky, "17".to_owned()).await.unwrap();
+    let archive = export(&memory);
+
+    let dir = tempfile::tempdir().unwrap();
+    write_format_1(dir.path(), &archive);
+    let desk = Store::open_sled(dir.path()).unwrap();
+    assert_eq!(export(&desk), archive);
+    assert_eq!(desk.counts(), memory.counts());
+    assert_eq!(roster(&desk), roster(&memory));
+    assert_eq!(desk.outbox(Network::Sandbox, at(9), 9), memory.outbox(Network::Sandbox, at(9), 9));
+    for name in ["a", "a!", "c!"] {
+        let id = LetterId::derive(&input(name), 0);
+        assert_eq!(desk.letter(&id), memory.letter(&id), "{name}");
+    }
+    // It goes on, and what it is told to erase is gone, also from where it was.
+    let erase = (0..3).map(code).collect();
+    store(&desk, Step { erase, forget: vec![id("ada"), id("reader")], ..step("erase") }).await;
+    assert_eq!(desk.counts().unwrap().letters, 0);
+    assert!(!export(&desk).contains("moonwort"));
+    desk.close().await.unwrap();
+    drop(desk);
+    let again = Store::open_sled(dir.path()).unwrap();
+    assert_eq!(again.counts().unwrap().questions, 0);
+    drop(again);
+    // What is left in the old place tells earlier versions that they cannot read it.
+    let old = sled::open(dir.path()).unwrap();
+    let left: Vec<_> = old.open_tree("desk").unwrap().iter().map(|row| row.unwrap()).collect();
+    assert_eq!(left, [(b"!format"[..].into(), br#"{"v":1,"row":2}"#[..].into())]);
+}
+
+#[tokio::test]
+async fn a_move_that_was_broken_off_begins_again() {
+    let memory = Store::memory();
+    store(&memory, Step { questions: vec![question(1, "ada")], ..step("a") }).await;
+    let archive = export(&memory);
+    let dir = tempfile::tempdir().unwrap();
+    write_format_1(dir.path(), &archive);
+    let half = sled::open(dir.path()).unwrap();
+    half.open_tree("desk-2").unwrap().insert("q half of a move", "half").unwrap();
+    half.flush().unwrap();
+    drop(half);
+    assert_eq!(export(&Store::open_sled(dir.path()).unwrap()), archive);
 }
 
 #[tokio::test]

@@ -63,6 +63,9 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         patron: account(patron),
         visibility: Visibility::Direct,
         language: Some("en".to_owned()),
+        warning: None,
+        said: Vec::new(),
+        gone: false,
         text: Confidential::new(SECRET),
         place: place(&format!("post-{number}")),
         asked_at: at(0),
@@ -85,6 +88,8 @@ pub(crate) fn question(number: usize, patron: &str) -> Question {
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }
@@ -123,6 +128,7 @@ pub(crate) fn letter(name: &str, minutes: i64, about: Option<usize>, reply_to: O
             visibility: Visibility::Direct,
             reply_to,
             language: None,
+            warning: None,
         },
         made_at: at(minutes),
     }

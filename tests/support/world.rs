@@ -184,6 +184,26 @@ impl World {
         place
     }
 
+    /// Somebody edits the post that asked their latest question.
+    pub fn edits(&mut self, who: &Account, text: &str) {
+        let question = self.latest_question(who);
+        let mut post = self.post(who, text, question.visibility, None);
+        post.place =
+            Place { post: Anchor { id: question.said[0].post.id.clone(), revision: None }, ..post.place };
+        self.input(Input::Edited { post: Box::new(post), at: self.now });
+    }
+
+    /// Somebody deletes the post that asked their latest question.
+    pub fn deletes(&mut self, who: &Account) {
+        let post = self.latest_question(who).said[0].post.clone();
+        self.input(Input::Gone { post });
+    }
+
+    fn latest_question(&self, who: &Account) -> Question {
+        let theirs = self.questions().into_iter().filter(|question| question.patron.id == who.id);
+        theirs.max_by_key(|question| question.asked_at).expect("they have asked something")
+    }
+
     /// A post as a connector would hand it over, not yet given to the desk.
     pub fn post(
         &mut self,
@@ -216,6 +236,7 @@ impl World {
             visibility,
             in_reply_to: reply_to.map(Place::post_id),
             language: self.declared.clone(),
+            warning: None,
             seen_at: self.now,
         }
     }
@@ -568,7 +589,8 @@ impl World {
     /// What the desk says to a patron in its own words names nobody: who was asked is their own business
     /// until they answer.
     fn check_names(&self, posted: &Posted) {
-        let is_own_words = matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice);
+        let is_own_words =
+            matches!(posted.letter.purpose, Purpose::Acknowledgement | Purpose::Notice | Purpose::Ending);
         let code = posted.letter.about.as_ref().filter(|_| is_own_words);
         let Some(question) = code.and_then(|code| self.engine.store().question(code).unwrap()) else {
             return;

@@ -181,7 +181,7 @@ impl X {
 
 impl Inner {
     fn now(&self) -> Timestamp {
-        Timestamp::now().checked_add(self.clock_off).unwrap()
+        stumper::clock::now().checked_add(self.clock_off).unwrap()
     }
 
     fn id(&mut self) -> u64 {
@@ -477,6 +477,16 @@ impl Inner {
                     "type": "https://api.x.com/2/problems/resource-not-found", "resource_type": "tweet"}]}),
                 ),
             },
+            ("GET", ["2", "dm_events", id]) => {
+                match self.messages.iter().find(|message| message.id.to_string() == *id) {
+                    Some(message) => (200, json!({"data": shown_message(message, false)})),
+                    None => (
+                        200,
+                        json!({"errors": [{"title": "Not Found Error", "detail": "Could not find event.",
+                    "type": "https://api.x.com/2/problems/resource-not-found", "resource_type": "dm_event"}]}),
+                    ),
+                }
+            }
             _ => missing(),
         }
     }
@@ -726,9 +736,9 @@ fn shortened(text: &str) -> (String, Vec<Value>) {
     let mut urls = Vec::new();
     let mut text = text.to_owned();
     while let Some(at) = text.find("http").filter(|_| urls.len() < 9) {
-        let Some(at) = text[at..].starts_with("https://t.co/").then_some(None).unwrap_or(Some(at)) else {
+        if text[at..].starts_with("https://t.co/") {
             break;
-        };
+        }
         let end =
             ["&gt;", "&lt;"].iter().filter_map(|sign| text[at..].find(sign)).min().unwrap_or(text.len() - at);
         let long: String =

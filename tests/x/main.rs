@@ -3,7 +3,9 @@
 //! **Invariant:** everything here happens on loopback.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic here is a failed test")]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
+mod cli;
 mod description;
 mod faults;
 #[path = "../support/x.rs"]

@@ -67,7 +67,7 @@ impl Desk {
         let (subjects, _) = Subjects::compile(&rules);
         let engine = Arc::new(Engine::new(store, subjects, Settings::default()));
         let connector = x::Connector::new(self.x.settings(self.folder.path()), http::client().unwrap());
-        let mut connectors = vec![Arc::new(Connector::X(connector))];
+        let mut connectors = vec![Arc::new(Connector::X(Box::new(connector)))];
         if let Some(sandbox) = &self.sandbox {
             connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
         }
@@ -207,7 +207,7 @@ async fn a_librarian_elsewhere_answers_a_patron_on_x() {
             language: None,
             key: None,
         };
-        sandbox.say(saying, jiff::Timestamp::now()).await.unwrap();
+        sandbox.say(saying, stumper::clock::now()).await.unwrap();
     };
     let told = |part: &'static str| {
         let sandbox = sandbox.clone();
@@ -292,16 +292,18 @@ async fn with_two_questions_in_hand_the_desk_asks_which_one_is_meant() {
     let desk = Desk::open().await;
     desk.joins(CLIO, "history").await;
     let first = desk.x.post(ANN, "@libbot When did the Ottoman Empire end?", None);
-    desk.hears(CLIO, "When did the Ottoman Empire end?").await;
+    let other = desk.hears(CLIO, "When did the Ottoman Empire end?").await;
     let second = desk.x.post(OTTO, "@libbot Who was the last emperor of the Byzantine Empire?", None);
     let invitation = desk.hears(CLIO, "last emperor").await;
     desk.x.message(CLIO, "It was in 1922.");
     desk.hears(CLIO, "Which one do you mean").await;
     assert_eq!(desk.x.by_desk().len(), 0);
-    let code = invitation.split("for you, ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    desk.x.message(CLIO, &format!("{code} Constantine XI."));
+    let code = |invitation: &str| {
+        invitation.split("for you, ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    desk.x.message(CLIO, &format!("{} Constantine XI.", code(&invitation)));
     assert!(desk.reply_to(second).await.text.contains("Constantine XI"));
-    desk.x.message(CLIO, "On 1 November 1922.");
+    desk.x.message(CLIO, &format!("{} On 1 November 1922.", code(&other)));
     assert!(desk.reply_to(first).await.text.contains("1922"));
     desk.ends().await;
 }

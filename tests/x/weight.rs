@@ -17,7 +17,7 @@ pub(crate) fn published(name: &str) -> Option<PathBuf> {
     let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/x"));
     let path = folder.join(name);
     if !path.is_file() {
-        println!("skipped: there is no {name} in ../shared/x, nor where STUMPER_X says");
+        eprintln!("skipped: there is no {name} in ../shared/x, nor where STUMPER_X says");
         return None;
     }
     Some(path)

@@ -31,6 +31,10 @@ pub(super) fn read(first: &str, rest: &str, words: &[String], speaker: Speaker) 
             let handle = rest.trim().strip_prefix('@')?.to_lowercase();
             Some(if first == "block" { Said::Block(Some(handle)) } else { Said::Unblock(Some(handle)) })
         }
+        ("my", [_, "library", "is", _, ..]) if is_short => {
+            let name = rest.trim_start().get("library is".len()..).unwrap_or_default();
+            Some(Said::MyLibrary(name.trim().trim_end_matches(['.', '!']).to_owned()))
+        }
         ("level", [_, "ready"]) => Some(Said::Level(Some(Level::Ready))),
         ("level", [_, "research"]) => Some(Said::Level(Some(Level::Research))),
         ("level", [_, "any"]) => Some(Said::Level(None)),

@@ -115,8 +115,7 @@ fn month(word: &str) -> Option<i8> {
         "november",
         "december",
     ];
-    let is_meant = |month: &&str| *month == word || word.len() >= 3 && month.starts_with(word);
-    let at = MONTHS.iter().position(|month| is_meant(&month))?;
+    let at = MONTHS.iter().position(|month| word.len() >= 3 && month.starts_with(word))?;
     i8::try_from(at + 1).ok()
 }
 

@@ -47,11 +47,16 @@ fn question() -> Question {
         timers: Default::default(),
         posts: Vec::new(),
         replied_to: None,
+        warning: None,
+        said: Vec::new(),
+        gone: false,
         recent_letters: Vec::new(),
         blocked: Default::default(),
         need_by: None,
         asked_for: None,
         level: None,
+        library: None,
+        only_library: false,
         told: Default::default(),
     }
 }
@@ -331,7 +336,8 @@ proptest! {
                 assert!(!person.stopped && entry.opted_in_at.is_some(), "no consent");
                 assert!(!question.blocked.contains(&id.digest()), "blocked by the patron");
                 assert!(!person.blocked.contains(&question.patron.id.digest()), "blocked the patron");
-                assert!(!private || id.network == Network::Sandbox, "cannot see it");
+                let may_be_called = person.wrote_directly || !id.network.wants_the_first_word();
+                assert!(may_be_called, "may not be written to");
                 assert!(hours::contain(&entry.hours, at), "quiet hours");
                 assert!(entry.open.len() < entry.limit as usize, "at their limit");
                 let today = entry.load.within(entry.day(at), 1);

@@ -188,8 +188,28 @@ pub fn unblocked() -> String {
 }
 
 pub fn block_whom() -> String {
-    "Whom? Reply block to a post of mine about their question or answer, or mention them: block @name"
+    "Whom? Reply block to a post of mine about their question or answer, or mention them after the word."
         .to_owned()
+}
+
+pub fn library_set(name: &str) -> String {
+    format!("Noted: your library is {name}. Its librarians come first for your questions.")
+}
+
+pub fn library_unset() -> String {
+    "Noted: you belong to no library here.".to_owned()
+}
+
+pub fn which_library(known: impl Iterator<Item = String>) -> String {
+    let known: Vec<String> = known.collect();
+    if known.is_empty() {
+        return "This desk is not shared by several libraries.".to_owned();
+    }
+    format!("Which library is yours? Say: my library is …, one of {}.", known.join(" · "))
+}
+
+pub fn kept_in_library(code: &Code) -> String {
+    format!("{code} stays in your library: I ask nobody else about it from now on.")
 }
 
 /// What a librarian's help did.

@@ -380,6 +380,7 @@ fn post(convo: &Convo, said: &Messages, message: &Value, sender: &str, desk: &Ac
         visibility: Visibility::Direct,
         in_reply_to: answers(said, id, desk).and_then(|own| Some(place(&convo.id, own)?.post_id())),
         language: None,
+        warning: None,
         seen_at: at,
     })
 }

@@ -442,6 +442,7 @@ mod tests {
             visibility: Visibility::Public,
             in_reply_to: None,
             language: None,
+            warning: None,
             seen_at: *indexed_at,
         };
         Item {

@@ -135,6 +135,7 @@ fn content(notification: &Value, desk: &Account, indexed_at: Timestamp) -> Optio
         visibility: Visibility::Public,
         in_reply_to: parent.map(|uri| PostId::new(Network::Bluesky, uri)),
         language: language(record),
+        warning: None,
         seen_at: indexed_at,
     })))
 }

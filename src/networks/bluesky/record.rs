@@ -224,6 +224,7 @@ mod tests {
                     visibility: Visibility::Public,
                     reply_to: None,
                     language: Some("en".to_owned()),
+                    warning: None,
                 },
                 made_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
             },

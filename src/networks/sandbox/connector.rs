@@ -172,6 +172,7 @@ impl Connector {
             visibility: post.visibility,
             in_reply_to: post.in_reply_to.map(|id| PostId::new(Network::Sandbox, id.to_string())),
             language: post.language.clone(),
+            warning: None,
             seen_at: post.created_at,
         })
     }
@@ -207,7 +208,7 @@ fn account(handle: &Handle) -> Account {
 fn known_handle(account: &Account) -> Option<Handle> {
     match account.id.network {
         Network::Sandbox => Handle::parse(&account.id.id),
-        Network::Bluesky | Network::X => None,
+        Network::Bluesky | Network::Mastodon | Network::X => None,
     }
 }
 

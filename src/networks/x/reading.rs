@@ -119,6 +119,7 @@ fn post(item: &Value, users: &BTreeMap<&str, &Value>, desk: &Account, now: Times
         visibility: if protected == Some(true) { Visibility::Followers } else { Visibility::Public },
         in_reply_to: replied_to.map(|id| PostId::new(Network::X, id)),
         language: language(item),
+        warning: None,
         seen_at: seen_at(item, &id, now),
     })))
 }
@@ -150,6 +151,7 @@ fn message(item: &Value, users: &BTreeMap<&str, &Value>, desk: &Account, now: Ti
         visibility: Visibility::Direct,
         in_reply_to: None,
         language: None,
+        warning: None,
         seen_at: seen_at(item, &id.to_string(), now),
     })))
 }
@@ -344,7 +346,7 @@ mod tests {
     fn read_post(item: Value) -> Post {
         match read(item) {
             Content::Post(post) => *post,
-            other => panic!("{other:?}"),
+            other @ (Content::Own { .. } | Content::Nothing | Content::Unreadable) => panic!("{other:?}"),
         }
     }
 

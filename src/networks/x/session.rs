@@ -91,6 +91,22 @@ pub fn address_to_allow(page: &str, app: &App, redirect: &str, state: &str, veri
     format!("{page}?{}", query.join("&"))
 }
 
+/// What X gave the coordinator, and what the desk had shown X before.
+#[derive(Clone, Copy)]
+pub struct Allowed<'a> {
+    /// It can be used once, within 30 seconds.
+    pub code: &'a str,
+    /// Where X sent the coordinator back to.
+    pub redirect: &'a str,
+    pub verifier: &'a str,
+}
+
+impl fmt::Debug for Allowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[code]")
+    }
+}
+
 /// Swaps the code that X gave the coordinator for a log-in, and keeps it. X wants that within 30
 /// seconds.
 ///
@@ -102,15 +118,13 @@ pub async fn log_in(
     server: &str,
     app: &App,
     session_file: &Path,
-    code: &str,
-    redirect: &str,
-    verifier: &str,
+    allowed: Allowed<'_>,
 ) -> Result<(), Failure> {
     let fields = [
         ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", redirect),
-        ("code_verifier", verifier),
+        ("code", allowed.code),
+        ("redirect_uri", allowed.redirect),
+        ("code_verifier", allowed.verifier),
         ("client_id", &app.client_id),
     ];
     match token(http, server, app, &fields).await {

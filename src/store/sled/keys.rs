@@ -1,5 +1,10 @@
 //! Where each row lies: one byte for its kind, then what it is looked up by.
 //!
+//! A new key costs sled the more, the farther it lies from other new ones: whatever page it falls into
+//! is read, changed and written again. So what is long is numbered and lies in the order in which it
+//! was written, and what it is found by lies elsewhere and is short; what is known about one account,
+//! or about one post, lies together.
+//!
 //! Times and numbers are big-endian, so that neighbours in the tree are neighbours in time. Names
 //! that people or networks chose are digested to 16 bytes: such keys are short, and no key names
 //! anybody.
@@ -15,22 +20,23 @@ use crate::store::rows::Digest;
 
 /// The kinds of rows. The byte is part of the stored format.
 pub(super) const QUESTION: u8 = b'q';
-pub(super) const PERSON: u8 = b'p';
+/// What steps added to a question, or letters about none: see [`Record`](super::prepare::Record).
+pub(super) const RECORD: u8 = b'n';
+/// Which numbers belong to a code: see [`FileRow`](super::prepare::FileRow).
+pub(super) const FILE: u8 = b'f';
+/// What is known about an account: who it is, and the questions it has a part in.
+pub(super) const ACCOUNT: u8 = b'p';
 /// Those people who are librarians, so that the roster is found without reading everybody.
 pub(super) const LIBRARIAN: u8 = b'r';
-/// Pairs of an account and a question.
-pub(super) const INVOLVED: u8 = b'i';
 /// The earliest timer of each question.
 pub(super) const TIMER: u8 = b't';
+/// Where a letter is to be found, and where it stands.
 pub(super) const LETTER: u8 = b'l';
-/// The deliveries of letters that are no longer as they were when they were decided.
-pub(super) const DELIVERY: u8 = b'd';
 /// Letters by what is to be done with them.
 pub(super) const OUTBOX: u8 = b'o';
-pub(super) const LINK: u8 = b'k';
-/// What each step added to a question: its lines, its letters, its links.
-pub(super) const HISTORY: u8 = b'h';
-pub(super) const SEEN: u8 = b's';
+/// What is known about a post: what it is to the desk, and whether it took effect. Other inputs lie
+/// here as well.
+pub(super) const POST: u8 = b'k';
 pub(super) const CURSOR: u8 = b'c';
 /// Pieces of rows that are too long for one value.
 const PIECE: u8 = b'z';
@@ -44,8 +50,20 @@ pub(super) const IMPORTING_KEY: &[u8] = b"!importing";
 pub(super) const FIRST_ROW: &[u8] = b"a";
 pub(super) const AFTER_ROWS: &[u8] = b"{";
 
-/// Stands between a code and what follows, so that `K7Q4` is no beginning of `K7Q4K7`.
-const END_OF_CODE: u8 = 0;
+/// What follows the digest in keys of [`ACCOUNT`] and [`POST`].
+const PERSON: u8 = b'p';
+const INVOLVED: u8 = b'i';
+const LINK: u8 = b'l';
+const SEEN: u8 = b's';
+
+/// What a row of [`ACCOUNT`] or [`POST`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Person,
+    Involved,
+    Link,
+    Seen,
+}
 
 /// What is to be done with a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +76,30 @@ pub(super) enum Shelf {
     Refused,
 }
 
-pub(super) fn question(code: &Code) -> Vec<u8> {
-    join(QUESTION, &[code.as_str().as_bytes()])
+pub(super) fn question(number: u64, code: &Code) -> Vec<u8> {
+    join(QUESTION, &[&number.to_be_bytes(), code.as_str().as_bytes()])
+}
+
+pub(super) fn record(number: u64) -> Vec<u8> {
+    join(RECORD, &[&number.to_be_bytes()])
+}
+
+/// The number in a key of [`QUESTION`] or [`RECORD`].
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    key.get(1..)?.first_chunk().map(|number| u64::from_be_bytes(*number))
+}
+
+pub(super) fn file(code: &Code) -> Vec<u8> {
+    join(FILE, &[code.as_str().as_bytes()])
+}
+
+/// The code in a key of [`FILE`].
+pub(super) fn code_of_file(key: &[u8]) -> Option<Code> {
+    Code::parse(str::from_utf8(key.get(1..)?).ok()?)
 }
 
 pub(super) fn person(account: &AccountId) -> Vec<u8> {
-    join(PERSON, &[&Digest::of(&account.key()).0])
+    join(ACCOUNT, &[&Digest::of(&account.key()).0, &[PERSON]])
 }
 
 pub(super) fn librarian(account: &AccountId) -> Vec<u8> {
@@ -72,16 +108,27 @@ pub(super) fn librarian(account: &AccountId) -> Vec<u8> {
 
 /// The person's key that belongs to a key of [`LIBRARIAN`].
 pub(super) fn person_of_librarian(key: &[u8]) -> Vec<u8> {
-    join(PERSON, &[key.get(1..).unwrap_or_default()])
+    join(ACCOUNT, &[key.get(1..).unwrap_or_default(), &[PERSON]])
 }
 
 /// All rows of an account's involvement begin like this; the code follows.
 pub(super) fn involved_of(account: &AccountId) -> Vec<u8> {
-    join(INVOLVED, &[&Digest::of(&account.key()).0])
+    join(ACCOUNT, &[&Digest::of(&account.key()).0, &[INVOLVED]])
 }
 
 pub(super) fn involved(account: &AccountId, code: &Code) -> Vec<u8> {
-    join(INVOLVED, &[&Digest::of(&account.key()).0, code.as_str().as_bytes()])
+    join(ACCOUNT, &[&Digest::of(&account.key()).0, &[INVOLVED], code.as_str().as_bytes()])
+}
+
+/// What the row with this key of [`ACCOUNT`] or [`POST`] is.
+pub(super) fn about(key: &[u8]) -> Option<About> {
+    match (key.first()?, key.get(1 + DIGEST_BYTES)?) {
+        (&ACCOUNT, &PERSON) => Some(About::Person),
+        (&ACCOUNT, &INVOLVED) => Some(About::Involved),
+        (&POST, &LINK) => Some(About::Link),
+        (&POST, &SEEN) => Some(About::Seen),
+        _ => None,
+    }
 }
 
 pub(super) fn timer(at: Timestamp, code: &Code) -> Vec<u8> {
@@ -102,19 +149,10 @@ pub(super) fn letter(id: &LetterId) -> Vec<u8> {
     join(LETTER, &[&letter_name(id)])
 }
 
-pub(super) fn delivery(id: &LetterId) -> Vec<u8> {
-    join(DELIVERY, &[&letter_name(id)])
-}
-
 /// The letter's key that belongs to a key of [`OUTBOX`].
 pub(super) fn letter_of_outbox(shelf: Shelf, key: &[u8]) -> Vec<u8> {
     let before_name = outbox_of(shelf).len() + TIME_BYTES + TURN_BYTES;
     join(LETTER, &[key.get(before_name..).unwrap_or_default()])
-}
-
-/// The key of a delivery that belongs to a key of a letter.
-pub(super) fn delivery_of_letter(key: &[u8]) -> Vec<u8> {
-    join(DELIVERY, &[key.get(1..).unwrap_or_default()])
 }
 
 /// All letters on a shelf begin like this; time, turn and name follow.
@@ -142,25 +180,11 @@ pub(super) fn outbox_until(shelf: Shelf, now: Timestamp) -> Vec<u8> {
 }
 
 pub(super) fn link(post: &PostId) -> Vec<u8> {
-    join(LINK, &[&Digest::of(&post.key()).0])
-}
-
-/// All of a question's history begins like this; the number follows.
-pub(super) fn history_of(code: &Code) -> Vec<u8> {
-    join(HISTORY, &[code.as_str().as_bytes(), &[END_OF_CODE]])
-}
-
-pub(super) fn history(code: &Code, number: u32) -> Vec<u8> {
-    join(HISTORY, &[code.as_str().as_bytes(), &[END_OF_CODE], &number.to_be_bytes()])
-}
-
-/// The number at the end of a key of [`HISTORY`].
-pub(super) fn history_number(key: &[u8]) -> Option<u32> {
-    key.last_chunk().map(|number| u32::from_be_bytes(*number))
+    join(POST, &[&Digest::of(&post.key()).0, &[LINK]])
 }
 
 pub(super) fn seen(input: &InputId) -> Vec<u8> {
-    join(SEEN, &[&Digest::of(input.as_str()).0])
+    join(POST, &[&Digest::of_input(input).0, &[SEEN]])
 }
 
 pub(super) fn cursor(network: Network) -> Vec<u8> {
@@ -186,6 +210,7 @@ pub(super) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     after
 }
 
+const DIGEST_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 const TURN_BYTES: usize = 4;
 
@@ -217,6 +242,7 @@ fn network_byte(network: Network) -> u8 {
         Network::Sandbox => b's',
         Network::Bluesky => b'b',
         Network::X => b'x',
+        Network::Mastodon => b'm',
     }
 }
 

@@ -12,9 +12,11 @@ use std::ops::Bound;
 use serde::de::DeserializeOwned;
 use sled::{IVec, Tree};
 
+use crate::desk::Code;
 use crate::store::StoreError;
 use crate::store::sled::codec::{self, Encoded, Kind};
 use crate::store::sled::keys;
+use crate::store::sled::prepare::{FILE, FileRow};
 
 /// New values by key; `None` removes the row.
 pub(super) type Writes = BTreeMap<IVec, Option<IVec>>;
@@ -26,17 +28,30 @@ pub(super) struct Layers<'a> {
     tree: &'a Tree,
     group: &'a Writes,
     own: Writes,
+    next_number: u64,
 }
 
 impl<'a> Layers<'a> {
     /// The database as it is.
     pub(super) fn plain(tree: &'a Tree) -> Layers<'a> {
-        Layers::over(tree, &NOTHING)
+        Layers::over(tree, &NOTHING, 0)
     }
 
-    /// The database as it will be once `group` is written.
-    pub(super) fn over(tree: &'a Tree, group: &'a Writes) -> Layers<'a> {
-        Layers { tree, group, own: Writes::new() }
+    /// The database as it will be once `group` is written. What is written through this view gets
+    /// numbers from `next_number` on.
+    pub(super) fn over(tree: &'a Tree, group: &'a Writes, next_number: u64) -> Layers<'a> {
+        Layers { tree, group, own: Writes::new(), next_number }
+    }
+
+    /// A number that nothing has yet.
+    pub(super) fn take_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.next_number
     }
 
     /// What was written through this view.
@@ -55,6 +70,11 @@ impl<'a> Layers<'a> {
     pub(super) fn row<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Result<Option<T>, StoreError> {
         let Some(main) = self.get(key)? else { return Ok(None) };
         self.decode(kind, key, &main).map(Some)
+    }
+
+    /// Which rows belong to a code.
+    pub(super) fn file(&self, code: &Code) -> Result<Option<FileRow>, StoreError> {
+        self.row(FILE, &keys::file(code))
     }
 
     /// Reads a row whose value was found already.
@@ -100,16 +120,6 @@ impl<'a> Layers<'a> {
     /// The rows whose keys begin like this.
     pub(super) fn scan_prefix(&self, prefix: &[u8]) -> Result<Vec<(IVec, IVec)>, StoreError> {
         self.scan(prefix, &keys::after_prefix(prefix), usize::MAX)
-    }
-
-    /// The last key that begins like this, be it of a row that is about to be removed.
-    pub(super) fn last_key(&self, prefix: &[u8]) -> Result<Option<IVec>, StoreError> {
-        let until = keys::after_prefix(prefix);
-        let bounds = (Bound::Included(prefix), Bound::Excluded(&until[..]));
-        let own = self.own.range::<[u8], _>(bounds).next_back().map(|(key, _)| key.clone());
-        let group = self.group.range::<[u8], _>(bounds).next_back().map(|(key, _)| key.clone());
-        let stored = self.tree.range(prefix..&until[..]).next_back().transpose().map_err(unreachable)?;
-        Ok([own, group, stored.map(|(key, _)| key)].into_iter().flatten().max())
     }
 
     /// Writes a row where there was none.

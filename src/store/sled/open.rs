@@ -11,20 +11,24 @@ use sled::{Config, Db, Mode, Tree};
 
 use crate::desk::{Person, Roster};
 use crate::store::OpenError;
-use crate::store::sled::codec::{self, Kind, encode};
+use crate::store::sled::codec::{self, Kind};
+use crate::store::sled::format1;
 use crate::store::sled::keys;
 use crate::store::sled::layers::Layers;
 use crate::store::sled::prepare::PERSON;
 
 /// The format of keys and rows that this version writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 const FORMAT_KIND: Kind = Kind::new("format", "the format");
 
 /// How much of the database sled keeps in memory, at most. It grows to this with use.
 const CACHE_BYTES_MAX: u64 = 32 << 20;
 
 /// The one tree all rows lie in.
-const TREE: &[u8] = b"desk";
+const TREE: &[u8] = b"desk-2";
+
+/// The tree that tells the format. Those of format 1 held their rows here as well.
+const FORMAT_TREE: &[u8] = b"desk";
 
 /// What sled calls its files.
 const DATA_FILE: &str = "db";
@@ -38,6 +42,8 @@ pub(super) struct Opened {
     pub(super) tree: Tree,
     /// The data file, opened once more so that it can be synced.
     pub(super) file: File,
+    /// The number after the last one that a question or record has.
+    pub(super) next_number: u64,
 }
 
 /// Opens the database in this directory, or makes one.
@@ -57,10 +63,12 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         file.sync_all().map_err(disk)?;
     }
     let db = start_sled(dir).map_err(|error| explain(dir, error))?;
+    let damaged = |why: String| OpenError::Damaged { dir: dir.to_owned(), why };
     let tree = own_tree(dir, &db)?;
     let file = File::open(&data).map_err(disk)?;
     sync_everything(dir).map_err(disk)?;
-    Ok(Opened { db, tree, file })
+    let next_number = next_number(&tree).map_err(|error| damaged(error.to_string()))?;
+    Ok(Opened { db, tree, file, next_number })
 }
 
 /// Reads all librarians.
@@ -171,38 +179,70 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Finds the desk's tree, or makes it in a database that is new, and checks the format.
+/// Finds the desk's tree, or makes it in a database that is new, and checks the format. What an
+/// earlier version wrote is moved.
 fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
-    let damaged = |why: String| OpenError::Damaged { dir: dir.to_owned(), why };
-    let is_new = !db.tree_names().iter().any(|name| name == TREE);
+    let damaged = |error: sled::Error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() };
+    let is_new = !db.tree_names().iter().any(|name| name == FORMAT_TREE);
     if is_new && (db.tree_names().len() > 1 || !db.is_empty()) {
         return Err(OpenError::NotADatabase { dir: dir.to_owned() });
     }
-    let tree = db.open_tree(TREE).map_err(|error| damaged(error.to_string()))?;
-    match tree.get(keys::FORMAT_KEY).map_err(|error| damaged(error.to_string()))? {
-        Some(row) => check_format(dir, &row)?,
+    let format_tree = db.open_tree(FORMAT_TREE).map_err(damaged)?;
+    let tree = db.open_tree(TREE).map_err(damaged)?;
+    let found = match format_tree.get(keys::FORMAT_KEY).map_err(damaged)? {
+        Some(row) => checked_format(dir, &row)?,
         // Also after a kill between the making of the tree and of this row.
-        None if tree.is_empty() => {
-            let format = encode(FORMAT_KIND, &FORMAT).map_err(|error| damaged(error.to_string()))?;
-            tree.insert(keys::FORMAT_KEY, format.main).map_err(|error| damaged(error.to_string()))?;
-            tree.flush().map_err(|error| damaged(error.to_string()))?;
-        }
+        None if format_tree.is_empty() => 0,
         None => return Err(OpenError::NotADatabase { dir: dir.to_owned() }),
+    };
+    for tree in [&format_tree, &tree] {
+        if tree.contains_key(keys::IMPORTING_KEY).map_err(damaged)? {
+            return Err(OpenError::HalfImported { dir: dir.to_owned() });
+        }
     }
-    match tree.contains_key(keys::IMPORTING_KEY) {
-        Ok(false) => Ok(tree),
-        Ok(true) => Err(OpenError::HalfImported { dir: dir.to_owned() }),
-        Err(error) => Err(damaged(error.to_string())),
+    if found < FORMAT {
+        tree.clear().map_err(damaged)?;
+        format1::move_rows(&format_tree, &tree)
+            .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
+        sync(dir, &tree)?;
+        // In JSON, which earlier versions can read. From here on the old rows are done with.
+        let format = codec::plain(FORMAT_KIND, &FORMAT)
+            .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
+        format_tree.insert(keys::FORMAT_KEY, format).map_err(damaged)?;
+        sync(dir, &format_tree)?;
     }
+    // Also after a kill while they were being removed: nothing that is erased may stay here.
+    for key in format_tree.range(keys::FIRST_ROW..).keys() {
+        format_tree.remove(key.map_err(damaged)?).map_err(damaged)?;
+    }
+    format_tree.flush().map_err(damaged)?;
+    Ok(tree)
 }
 
-fn check_format(dir: &Path, row: &[u8]) -> Result<(), OpenError> {
+/// Makes what was written to the tree durable.
+fn sync(dir: &Path, tree: &Tree) -> Result<(), OpenError> {
+    tree.flush().map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
+    sync_everything(dir).map_err(|error| OpenError::Disk { dir: dir.to_owned(), why: error.to_string() })
+}
+
+/// The number after the last one that was given. One whose row was removed may be given again: with
+/// the row went everything that named it.
+fn next_number(tree: &Tree) -> sled::Result<u64> {
+    let mut next = 1;
+    for kind in [keys::QUESTION, keys::RECORD] {
+        let last = tree.scan_prefix([kind]).keys().next_back().transpose()?;
+        next = next.max(last.and_then(|key| keys::number_of(&key)).map_or(1, |number| number + 1));
+    }
+    Ok(next)
+}
+
+fn checked_format(dir: &Path, row: &[u8]) -> Result<u64, OpenError> {
     let found: u64 = codec::decode(FORMAT_KIND, row)
         .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
     if found > FORMAT {
         return Err(OpenError::NewerFormat { dir: dir.to_owned(), found, known: FORMAT });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Makes files and their names durable, which sled does not do for those it creates.

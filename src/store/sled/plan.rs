@@ -3,21 +3,19 @@
 //! **Invariant:** nothing here gives anything to sled; all writes go to the [`Layers`], and whoever
 //! asked drops them if the answer is an error or that nothing is to be changed.
 
-use std::collections::BTreeSet;
-
 use serde::de::IgnoredAny;
 use sled::IVec;
 
 use crate::desk::letter::Delivery;
 use crate::desk::{AccountId, Code, Letter, LetterId, Link, Person, PostId};
 use crate::store::rows::{self, Row};
-use crate::store::sled::codec::{Encoded, encode};
+use crate::store::sled::codec::{Encoded, encode, encode_any};
 use crate::store::sled::keys;
 use crate::store::sled::layers::Layers;
 use crate::store::sled::prepare::{
-    self, CURSOR, CursorRow, DELIVERY, HISTORY, History, HistoryRow, LETTER, LINK, LetterHead, LetterRow,
-    LinkRow, NewLetter, NewPerson, NewQuestion, PERSON, PersonHead, Prepared, QUESTION, QuestionHead, SEEN,
-    SeenRow,
+    self, CURSOR, CursorRow, Draft, FILE, FileRow, LINK, LetterHead, LetterRow, LinkRow, NewPerson,
+    NewQuestion, NewRecord, PERSON, PersonHead, Prepared, QUESTION, QuestionHead, RECORD, Record, SEEN,
+    STAND, SeenRow, StandRow, WholeRecord,
 };
 use crate::store::{Committed, StoreError};
 
@@ -30,6 +28,7 @@ pub(super) enum RosterChange {
 
 /// A row that was there before, as it was read.
 struct Old<H> {
+    key: Vec<u8>,
     main: IVec,
     head: H,
 }
@@ -45,7 +44,7 @@ pub(super) fn commit(
     }
     let mut questions = Vec::with_capacity(step.questions.len());
     for question in step.questions {
-        let old = old_question(layers, &question.key)?;
+        let old = old_question(layers, &question.code)?;
         if old.as_ref().map_or(0, |old| old.head.version) != question.version {
             return Ok(Committed::Stale);
         }
@@ -60,7 +59,7 @@ pub(super) fn commit(
         people.push((person, old));
     }
     for (question, old) in questions {
-        put_question(layers, question, old);
+        put_question(layers, question, old)?;
     }
     for (person, old) in people {
         put_person(layers, person, old, roster);
@@ -78,14 +77,11 @@ pub(super) fn commit(
     for code in &step.erase {
         erase(layers, code)?;
     }
-    for (code, row) in step.history {
-        put_history(layers, &code, row)?;
-    }
     for account in step.forget {
         forget(layers, account, roster)?;
     }
-    for letter in step.letters {
-        put_letter(layers, letter)?;
+    for record in step.records {
+        put_record(layers, record)?;
     }
     layers.put_new(&step.seen_key, step.seen);
     Ok(Committed::Stored)
@@ -98,7 +94,7 @@ pub(super) fn deliver(
     from: &Delivery,
     to: &Delivery,
 ) -> Result<bool, StoreError> {
-    let Some(letter) = stored_letter(layers, id)? else { return Ok(false) };
+    let Some(letter) = stored_letter(layers, &keys::letter(id))? else { return Ok(false) };
     if letter.delivery != *from {
         return Ok(false);
     }
@@ -129,8 +125,8 @@ pub(super) fn forget_talk(
     key: &[u8],
     before: jiff::Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some(main) = layers.get(key)? else { return Ok(false) };
-    if key.first() == Some(&keys::PERSON) {
+    if key.first() != Some(&keys::LETTER) {
+        let Some(main) = layers.get(key)? else { return Ok(false) };
         let person: Person = layers.decode(PERSON, key, &main)?;
         let is_gone = rows::is_long_gone(&person, before);
         if is_gone {
@@ -138,16 +134,15 @@ pub(super) fn forget_talk(
         }
         return Ok(is_gone);
     }
-    let row: LetterRow<Letter> = layers.decode(LETTER, key, &main)?;
-    let Some(letter) = stored_letter(layers, &row.letter.id)? else { return Ok(false) };
-    let is_old = rows::is_old_talk(&row.letter, &letter.delivery, before);
+    let Some(letter) = stored_letter::<Letter>(layers, key)? else { return Ok(false) };
+    let is_old = rows::is_old_talk(&letter.letter, &letter.delivery, before);
     if is_old {
-        remove_letter(layers, &letter);
         if let Some(post) = rows::post_of(&letter.delivery) {
             let link = keys::link(&post);
             let old = layers.get(&link)?;
             layers.remove(&link, old.as_deref());
         }
+        remove_letter(layers, &letter.head())?;
     }
     Ok(is_old)
 }
@@ -167,29 +162,23 @@ pub(super) fn add_row(
 ) -> Result<(), StoreError> {
     match row {
         Row::Question { question } => {
-            put_question(layers, prepare::stored_question(question.version, &question)?, None);
+            put_question(layers, prepare::stored_question(question.version, &question)?, None)?;
         }
         Row::Person { person } => {
             put_person(layers, prepare::stored_person(person.version, *person)?, None, roster);
         }
         Row::Letter { letter, turn, delivery } => {
-            if let Some(code) = &letter.about {
-                add_history(
-                    layers,
-                    code,
-                    HistoryRow { letters: vec![letter.id.clone()], ..History::default() },
-                )?;
-            }
-            put_letter(layers, prepare::new_letter(turn, &letter)?)?;
-            if let Some(stored) = stored_letter(layers, &letter.id)?
-                && stored.delivery != delivery
+            let letters = vec![LetterRow { turn, letter: &*letter }];
+            put_record(layers, Draft { letters, ..Draft::default() }.record(letter.about.as_ref())?)?;
+            if delivery != rows::first_delivery(&letter)
+                && let Some(stored) = stored_letter(layers, &keys::letter(&letter.id))?
             {
                 put_delivery(layers, &stored, &delivery)?;
             }
         }
         Row::Link { post, link } => {
             if let Some(code) = &link.code {
-                add_history(layers, code, HistoryRow { links: vec![post.clone()], ..History::default() })?;
+                put_record(layers, Draft { links: vec![&post], ..Draft::default() }.record(Some(code))?)?;
             }
             let link = prepare::new_link(&post, &link, &[])?;
             if let Some(row) = link.row {
@@ -197,8 +186,10 @@ pub(super) fn add_row(
             }
         }
         Row::Entry { entry } => {
-            let code = entry.code.clone();
-            add_history(layers, &code, HistoryRow { entries: vec![entry], ..History::default() })?;
+            put_record(
+                layers,
+                Draft { entries: vec![&entry], ..Draft::default() }.record(Some(&entry.code))?,
+            )?;
         }
         Row::Seen { input, at } => {
             layers.put_new(&keys::seen(&input), encode(SEEN, &SeenRow { input, at })?);
@@ -219,20 +210,26 @@ pub(super) fn empty(layers: &mut Layers<'_>, limit: usize) -> Result<usize, Stor
     Ok(rows.len())
 }
 
-fn old_question(layers: &Layers<'_>, key: &[u8]) -> Result<Option<Old<QuestionHead>>, StoreError> {
-    let Some(main) = layers.get(key)? else { return Ok(None) };
-    let head = layers.decode(QUESTION, key, &main)?;
-    Ok(Some(Old { main, head }))
+fn old_question(layers: &Layers<'_>, code: &Code) -> Result<Option<Old<QuestionHead>>, StoreError> {
+    let Some(number) = layers.file(code)?.and_then(|file| file.question) else { return Ok(None) };
+    let key = keys::question(number, code);
+    let Some(main) = layers.get(&key)? else { return Ok(None) };
+    let head = layers.decode(QUESTION, &key, &main)?;
+    Ok(Some(Old { key, main, head }))
 }
 
 fn old_person(layers: &Layers<'_>, key: &[u8]) -> Result<Option<Old<PersonHead>>, StoreError> {
     let Some(main) = layers.get(key)? else { return Ok(None) };
     let head = layers.decode(PERSON, key, &main)?;
-    Ok(Some(Old { main, head }))
+    Ok(Some(Old { key: key.to_vec(), main, head }))
 }
 
 /// Writes a question, and of the marks that follow from it only those that changed.
-fn put_question(layers: &mut Layers<'_>, question: NewQuestion, old: Option<Old<QuestionHead>>) {
+fn put_question(
+    layers: &mut Layers<'_>,
+    question: NewQuestion,
+    old: Option<Old<QuestionHead>>,
+) -> Result<(), StoreError> {
     let old_marks = old.as_ref().map(|old| old.head.marks(&question.code)).unwrap_or_default();
     for mark in &old_marks {
         if question.marks.binary_search(mark).is_err() {
@@ -244,7 +241,21 @@ fn put_question(layers: &mut Layers<'_>, question: NewQuestion, old: Option<Old<
             layers.put_mark(mark);
         }
     }
-    layers.put(&question.key, question.row, old.as_ref().map(|old| &old.main[..]));
+    if let Some(old) = old {
+        layers.put(&old.key, question.row, Some(&old.main));
+        return Ok(());
+    }
+    let number = layers.take_number();
+    layers.put_new(&keys::question(number, &question.code), question.row);
+    let file = layers.file(&question.code)?.unwrap_or_default();
+    put_file(layers, &question.code, &FileRow { question: Some(number), ..file })
+}
+
+fn put_file(layers: &mut Layers<'_>, code: &Code, file: &FileRow) -> Result<(), StoreError> {
+    let key = keys::file(code);
+    let old = layers.get(&key)?;
+    layers.put(&key, encode_any(FILE, file)?, old.as_deref());
+    Ok(())
 }
 
 fn put_person(
@@ -276,93 +287,158 @@ fn forget(
         layers.remove(&key, Some(&main));
         layers.remove(&keys::librarian(&account), None);
     }
-    for (key, main) in layers.scan_prefix(&[keys::LINK])? {
+    for (key, main) in layers.scan_prefix(&[keys::POST])? {
+        if keys::about(&key) != Some(keys::About::Link) {
+            continue;
+        }
         let row: LinkRow<IgnoredAny, Link> = layers.decode(LINK, &key, &main)?;
         if row.link.with == account {
             layers.remove(&key, Some(&main));
         }
     }
-    for (key, main) in layers.scan_prefix(&[keys::LETTER])? {
-        let row: LetterRow<Letter> = layers.decode(LETTER, &key, &main)?;
-        if rows::concerns(&row.letter, &account)
-            && let Some(letter) = stored_letter(layers, &row.letter.id)?
-        {
-            remove_letter(layers, &letter);
+    for (key, main) in layers.scan_prefix(&[keys::RECORD])? {
+        let record: Record<Letter, IgnoredAny, IgnoredAny> = layers.decode(RECORD, &key, &main)?;
+        for row in record.letters.iter().filter(|row| rows::concerns(&row.letter, &account)) {
+            if let Some(letter) = stored_letter(layers, &keys::letter(&row.letter.id))? {
+                remove_letter(layers, &letter)?;
+            }
         }
     }
     roster.push(RosterChange::Remove(account));
     Ok(())
 }
 
-/// Adds a letter, unless it is there already: its id says that it would be the same.
-fn put_letter(layers: &mut Layers<'_>, letter: NewLetter) -> Result<(), StoreError> {
-    if layers.get(&letter.key)?.is_none() {
-        layers.put_new(&letter.key, letter.row);
+/// Adds a record. A letter that is there already is left out: its id says that it would be the same.
+fn put_record(layers: &mut Layers<'_>, new: NewRecord) -> Result<(), StoreError> {
+    let number = layers.take_number();
+    let mut known = Vec::new();
+    for letter in new.letters {
+        if layers.get(&letter.key)?.is_some() {
+            known.push(letter.key);
+            continue;
+        }
+        let stand = StandRow::<&Delivery> { record: number, delivery: None };
+        layers.put_new(&letter.key, encode(STAND, &stand)?);
         layers.put_mark(letter.outbox_key);
     }
-    Ok(())
+    let key = keys::record(number);
+    layers.put_new(&key, new.row);
+    if !known.is_empty() {
+        keep_letters(layers, number, |letter| !known.contains(&keys::letter(&letter.id)))?;
+    }
+    let Some(code) = &new.code else { return Ok(()) };
+    let mut file = layers.file(code)?.unwrap_or_default();
+    file.records.push(number);
+    put_file(layers, code, &file)
 }
 
-fn put_history(layers: &mut Layers<'_>, code: &Code, row: Encoded) -> Result<(), StoreError> {
-    let last = layers.last_key(&keys::history_of(code))?;
-    let number = last.and_then(|key| keys::history_number(&key)).map_or(0, |number| number.saturating_add(1));
-    layers.put_new(&keys::history(code, number), row);
+/// Writes a record again without those letters that are not to be kept. One without any letter and
+/// without a question is removed: nothing names it.
+fn keep_letters(
+    layers: &mut Layers<'_>,
+    number: u64,
+    mut keep: impl FnMut(&Letter) -> bool,
+) -> Result<(), StoreError> {
+    let key = keys::record(number);
+    let Some(main) = layers.get(&key)? else { return Ok(()) };
+    let mut record: WholeRecord = layers.decode(RECORD, &key, &main)?;
+    record.letters.retain(|row| keep(&row.letter));
+    if record.letters.is_empty() && record.code.is_none() {
+        layers.remove(&key, Some(&main));
+        return Ok(());
+    }
+    layers.put(&key, encode_any(RECORD, &record)?, Some(&main));
     Ok(())
-}
-
-fn add_history(layers: &mut Layers<'_>, code: &Code, row: History) -> Result<(), StoreError> {
-    put_history(layers, code, encode(HISTORY, &row)?)
 }
 
 /// A letter in the outbox, or settled, as it is stored.
-struct StoredLetter {
-    main: IVec,
-    turn: u32,
-    head: LetterHead,
-    /// The row of its delivery; there is none as long as it is as it was when it was decided.
-    delivery_main: Option<IVec>,
-    delivery: Delivery,
+pub(super) struct StoredLetter<L> {
+    key: Vec<u8>,
+    record: u64,
+    pub(super) turn: u32,
+    pub(super) letter: L,
+    /// The row that says where it stands.
+    stand_main: IVec,
+    pub(super) delivery: Delivery,
 }
 
-fn stored_letter(layers: &Layers<'_>, id: &LetterId) -> Result<Option<StoredLetter>, StoreError> {
-    let key = keys::letter(id);
-    let Some(main) = layers.get(&key)? else { return Ok(None) };
-    let row: LetterRow<LetterHead> = layers.decode(LETTER, &key, &main)?;
-    let delivery_key = keys::delivery(id);
-    let delivery_main = layers.get(&delivery_key)?;
-    let delivery = match &delivery_main {
-        Some(main) => layers.decode(DELIVERY, &delivery_key, main)?,
-        None => Delivery::Waiting { not_before: row.letter.made_at, tries: 0 },
-    };
-    Ok(Some(StoredLetter { main, turn: row.turn, head: row.letter, delivery_main, delivery }))
+impl StoredLetter<Letter> {
+    fn head(self) -> StoredLetter<LetterHead> {
+        let letter = LetterHead::of(&self.letter);
+        let StoredLetter { key, record, turn, letter: _, stand_main, delivery } = self;
+        StoredLetter { key, record, turn, letter, stand_main, delivery }
+    }
 }
 
-/// The letter, if it is about this question. A history may name a letter that was there already when
-/// it was written, and that is about another question.
-fn letter_about(layers: &Layers<'_>, id: &LetterId, code: &Code) -> Result<Option<StoredLetter>, StoreError> {
-    let letter = stored_letter(layers, id)?;
-    Ok(letter.filter(|letter| letter.head.about.as_ref() == Some(code)))
+/// As much of a letter as tells which one it is, and when it was made.
+pub(super) trait IsLetter: serde::de::DeserializeOwned {
+    fn id(&self) -> &LetterId;
+    fn made_at(&self) -> jiff::Timestamp;
+}
+
+impl IsLetter for Letter {
+    fn id(&self) -> &LetterId {
+        &self.id
+    }
+
+    fn made_at(&self) -> jiff::Timestamp {
+        self.made_at
+    }
+}
+
+impl IsLetter for LetterHead {
+    fn id(&self) -> &LetterId {
+        &self.id
+    }
+
+    fn made_at(&self) -> jiff::Timestamp {
+        self.made_at
+    }
+}
+
+/// The letter with this key.
+pub(super) fn stored_letter<L: IsLetter>(
+    layers: &Layers<'_>,
+    key: &[u8],
+) -> Result<Option<StoredLetter<L>>, StoreError> {
+    let Some(stand_main) = layers.get(key)? else { return Ok(None) };
+    let stand: StandRow<Delivery> = layers.decode(STAND, key, &stand_main)?;
+    let record: Option<Record<L, IgnoredAny, IgnoredAny>> =
+        layers.row(RECORD, &keys::record(stand.record))?;
+    let letters = record.map(|record| record.letters).unwrap_or_default();
+    let row = letters.into_iter().find(|row| keys::letter(row.letter.id()) == key);
+    let LetterRow { turn, letter } = row.ok_or(RECORD.unreadable("a letter is missing in it"))?;
+    let first = || Delivery::Waiting { not_before: letter.made_at(), tries: 0 };
+    let delivery = stand.delivery.unwrap_or_else(first);
+    Ok(Some(StoredLetter { key: key.to_vec(), record: stand.record, turn, letter, stand_main, delivery }))
 }
 
 fn settle(layers: &mut Layers<'_>, id: &LetterId, delivery: &Delivery) -> Result<(), StoreError> {
-    match stored_letter(layers, id)? {
+    match stored_letter(layers, &keys::letter(id))? {
         Some(letter) => move_letter(layers, &letter, delivery),
         None => Ok(()),
     }
 }
 
 /// Gives a letter a new delivery, and forgets it where nothing needs it any more.
-fn move_letter(layers: &mut Layers<'_>, letter: &StoredLetter, to: &Delivery) -> Result<(), StoreError> {
-    if rows::is_done_with(letter.head.about.as_ref(), letter.head.purpose, to) {
-        remove_letter(layers, letter);
-        return Ok(());
+fn move_letter(
+    layers: &mut Layers<'_>,
+    stored: &StoredLetter<LetterHead>,
+    to: &Delivery,
+) -> Result<(), StoreError> {
+    if rows::is_done_with(stored.letter.about.as_ref(), stored.letter.purpose, to) {
+        return remove_letter(layers, stored);
     }
-    put_delivery(layers, letter, to)
+    put_delivery(layers, stored, to)
 }
 
-fn put_delivery(layers: &mut Layers<'_>, letter: &StoredLetter, to: &Delivery) -> Result<(), StoreError> {
-    let old = letter.head.outbox_key(letter.turn, &letter.delivery);
-    let new = letter.head.outbox_key(letter.turn, to);
+fn put_delivery(
+    layers: &mut Layers<'_>,
+    stored: &StoredLetter<LetterHead>,
+    to: &Delivery,
+) -> Result<(), StoreError> {
+    let old = stored.letter.outbox_key(stored.turn, &stored.delivery);
+    let new = stored.letter.outbox_key(stored.turn, to);
     if old != new {
         if let Some(old) = old {
             layers.remove(&old, None);
@@ -371,46 +447,51 @@ fn put_delivery(layers: &mut Layers<'_>, letter: &StoredLetter, to: &Delivery) -
             layers.put_mark(new);
         }
     }
-    let row = encode(DELIVERY, to)?;
-    layers.put(&keys::delivery(&letter.head.id), row, letter.delivery_main.as_deref());
+    let stand = StandRow { record: stored.record, delivery: Some(to) };
+    layers.put(&stored.key, encode(STAND, &stand)?, Some(&stored.stand_main));
     Ok(())
 }
 
-fn remove_letter(layers: &mut Layers<'_>, letter: &StoredLetter) {
-    if let Some(key) = letter.head.outbox_key(letter.turn, &letter.delivery) {
+/// Removes a letter, and its text from its record.
+fn remove_letter(layers: &mut Layers<'_>, stored: &StoredLetter<LetterHead>) -> Result<(), StoreError> {
+    remove_stand(layers, stored);
+    keep_letters(layers, stored.record, |letter| letter.id != stored.letter.id)
+}
+
+/// Removes all of a letter but its text.
+fn remove_stand(layers: &mut Layers<'_>, stored: &StoredLetter<LetterHead>) {
+    if let Some(key) = stored.letter.outbox_key(stored.turn, &stored.delivery) {
         layers.remove(&key, None);
     }
-    if let Some(main) = &letter.delivery_main {
-        layers.remove(&keys::delivery(&letter.head.id), Some(main));
-    }
-    layers.remove(&keys::letter(&letter.head.id), Some(&letter.main));
+    layers.remove(&stored.key, Some(&stored.stand_main));
 }
 
 /// Removes a question and every row that belongs to it.
 fn erase(layers: &mut Layers<'_>, code: &Code) -> Result<(), StoreError> {
-    let key = keys::question(code);
-    if let Some(old) = old_question(layers, &key)? {
+    let Some(file) = layers.file(code)? else { return Ok(()) };
+    if let Some(old) = old_question(layers, code)? {
         for mark in old.head.marks(code) {
             layers.remove(&mark, None);
         }
-        layers.remove(&key, Some(&old.main));
+        layers.remove(&old.key, Some(&old.main));
     }
-    let mut letters: BTreeSet<LetterId> = BTreeSet::new();
-    let mut links: BTreeSet<PostId> = BTreeSet::new();
-    for (key, main) in layers.scan_prefix(&keys::history_of(code))? {
-        let row: HistoryRow<IgnoredAny, LetterId, PostId> = layers.decode(HISTORY, &key, &main)?;
-        letters.extend(row.letters);
-        links.extend(row.links);
+    for number in file.records {
+        let key = keys::record(number);
+        let Some(main) = layers.get(&key)? else { continue };
+        let record: Record<LetterHead, IgnoredAny, PostId> = layers.decode(RECORD, &key, &main)?;
+        for row in record.letters {
+            if let Some(letter) = stored_letter(layers, &keys::letter(&row.letter.id))? {
+                remove_stand(layers, &letter);
+            }
+        }
+        for post in &record.links {
+            erase_link(layers, code, post)?;
+        }
         layers.remove(&key, Some(&main));
     }
-    for id in &letters {
-        if let Some(letter) = letter_about(layers, id, code)? {
-            remove_letter(layers, &letter);
-        }
-    }
-    for post in &links {
-        erase_link(layers, code, post)?;
-    }
+    let key = keys::file(code);
+    let main = layers.get(&key)?;
+    layers.remove(&key, main.as_deref());
     Ok(())
 }
 

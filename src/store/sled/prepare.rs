@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 use crate::desk::letter::{Content, Delivery, Purpose, ReplyTo};
 use crate::desk::question::{Entry, Reason};
 use crate::desk::{AccountId, Code, Letter, LetterId, Link, Network, Person, PostId, Question, Step};
-use crate::store::sled::codec::{Encoded, Kind, encode};
+use crate::store::sled::codec::{Encoded, Kind, encode, encode_any};
 use crate::store::sled::keys::{self, Shelf};
 use crate::store::{StoreError, rows};
 
 pub(super) const QUESTION: Kind = Kind::new("questions", "a question");
 pub(super) const PERSON: Kind = Kind::new("people", "a person");
-pub(super) const LETTER: Kind = Kind::new("letters", "a letter");
-pub(super) const DELIVERY: Kind = Kind::new("letters", "where a letter stands");
+pub(super) const STAND: Kind = Kind::new("letters", "where a letter stands");
 pub(super) const LINK: Kind = Kind::new("links", "what a post is to the desk");
-pub(super) const HISTORY: Kind = Kind::new("history", "a line of a question's history");
+pub(super) const RECORD: Kind = Kind::new("records", "letters and a line of a question's history");
+pub(super) const FILE: Kind = Kind::new("files", "what belongs to a question");
 pub(super) const SEEN: Kind = Kind::new("seen", "an input that took effect");
 pub(super) const CURSOR: Kind = Kind::new("cursors", "where reading goes on");
 
-/// A letter as it is stored. It never changes; where it stands is another row.
+/// A letter as it is stored, in a record. It never changes; where it stands is another row.
 #[derive(Serialize, Deserialize)]
 pub(super) struct LetterRow<L> {
     /// Its place among the letters of its step.
@@ -96,23 +96,37 @@ pub(super) struct CursorRow<C> {
     pub(super) cursor: C,
 }
 
-/// What one step added to a question: its lines, and where to find its letters and links when the
-/// question is erased.
+/// What one step added to one question: its letters, its lines, and where to find its links when the
+/// question is erased. Or its letters about no question.
+///
+/// A record holds nothing of any other question, so that erasing one is removing its records.
 #[derive(Serialize, Deserialize)]
-pub(super) struct HistoryRow<E, L, P> {
+pub(super) struct Record<L, E, P> {
+    pub(super) code: Option<Code>,
+    pub(super) letters: Vec<LetterRow<L>>,
     pub(super) entries: Vec<E>,
-    pub(super) letters: Vec<L>,
     pub(super) links: Vec<P>,
 }
 
-impl<E, L, P> Default for HistoryRow<E, L, P> {
-    fn default() -> HistoryRow<E, L, P> {
-        HistoryRow { entries: Vec::new(), letters: Vec::new(), links: Vec::new() }
-    }
+/// A record as it is read as a whole.
+pub(super) type WholeRecord = Record<Letter, Entry, PostId>;
+
+/// Which rows belong to a code.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct FileRow {
+    /// The number of the question, unless it is not there.
+    pub(super) question: Option<u64>,
+    /// The numbers of its records, in the order in which they were written.
+    pub(super) records: Vec<u64>,
 }
 
-/// A history row as it is read.
-pub(super) type History = HistoryRow<Entry, LetterId, PostId>;
+/// Where a letter is to be found, and where it stands: `None` as long as it waits as it did when it
+/// was decided.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StandRow<D> {
+    pub(super) record: u64,
+    pub(super) delivery: Option<D>,
+}
 
 /// A step as rows.
 #[derive(Debug)]
@@ -121,10 +135,9 @@ pub(super) struct Prepared {
     pub(super) seen: Encoded,
     pub(super) questions: Vec<NewQuestion>,
     pub(super) people: Vec<NewPerson>,
-    pub(super) letters: Vec<NewLetter>,
     pub(super) settled: Vec<(LetterId, Delivery)>,
     pub(super) links: Vec<NewLink>,
-    pub(super) history: Vec<(Code, Encoded)>,
+    pub(super) records: Vec<NewRecord>,
     pub(super) erase: Vec<Code>,
     pub(super) forget: Vec<AccountId>,
 }
@@ -132,7 +145,6 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct NewQuestion {
     pub(super) code: Code,
-    pub(super) key: Vec<u8>,
     /// The version that must be stored now.
     pub(super) version: u64,
     pub(super) row: Encoded,
@@ -149,9 +161,15 @@ pub(super) struct NewPerson {
 }
 
 #[derive(Debug)]
+pub(super) struct NewRecord {
+    pub(super) code: Option<Code>,
+    pub(super) row: Encoded,
+    pub(super) letters: Vec<NewLetter>,
+}
+
+#[derive(Debug)]
 pub(super) struct NewLetter {
     pub(super) key: Vec<u8>,
-    pub(super) row: Encoded,
     pub(super) outbox_key: Vec<u8>,
 }
 
@@ -166,20 +184,21 @@ pub(super) struct NewLink {
 pub(super) fn prepare(step: Step) -> Result<Prepared, StoreError> {
     let seen_key = keys::seen(&step.input);
     let seen = encode(SEEN, &SeenRow { input: &step.input, at: step.at })?;
-    let history = history(&step)?;
+    let records = records(&step)?;
+    if records.iter().any(|record| record.row.json_bytes > rows::ROW_BYTES_MAX) {
+        // Each of its letters and lines may be as long as a row, but none longer.
+        rows::check_sizes(&step)?;
+    }
     let links = step.links.iter().map(|(post, link)| new_link(post, link, &step.erase));
     let links = links.collect::<Result<_, _>>()?;
-    let letters = (0..).zip(&step.letters).map(|(turn, letter)| new_letter(turn, letter));
-    let letters = letters.collect::<Result<_, _>>()?;
     Ok(Prepared {
         seen_key,
         seen,
         questions: step.questions.into_iter().map(new_question).collect::<Result<_, _>>()?,
         people: step.people.into_iter().map(new_person).collect::<Result<_, _>>()?,
-        letters,
         settled: step.settled,
         links,
-        history,
+        records,
         erase: step.erase,
         forget: step.forget,
     })
@@ -245,20 +264,18 @@ fn new_question(mut question: Question) -> Result<NewQuestion, StoreError> {
 pub(super) fn stored_question(version: u64, question: &Question) -> Result<NewQuestion, StoreError> {
     Ok(NewQuestion {
         code: question.code.clone(),
-        key: keys::question(&question.code),
         version,
         row: encode(QUESTION, question)?,
         marks: marks(&question.code, &question.timers, rows::involved(question).into_iter()),
     })
 }
 
-pub(super) fn new_letter(turn: u32, letter: &Letter) -> Result<NewLetter, StoreError> {
+fn new_letter(turn: u32, letter: &Letter) -> NewLetter {
     let outbox_key = LetterHead::of(letter).outbox_key(turn, &rows::first_delivery(letter));
-    Ok(NewLetter {
+    NewLetter {
         key: keys::letter(&letter.id),
-        row: encode(LETTER, &LetterRow { turn, letter })?,
         outbox_key: outbox_key.expect("a letter that waits lies in the outbox"),
-    })
+    }
 }
 
 fn new_person(mut person: Person) -> Result<NewPerson, StoreError> {
@@ -278,19 +295,36 @@ pub(super) fn new_link(post: &PostId, link: &Link, erase: &[Code]) -> Result<New
     Ok(NewLink { key: keys::link(post), row })
 }
 
-/// What the step adds to each question. Of a question it erases only the letters stay.
-fn history(step: &Step) -> Result<Vec<(Code, Encoded)>, StoreError> {
-    let mut added: BTreeMap<&Code, HistoryRow<&Entry, &LetterId, &PostId>> = BTreeMap::new();
+/// What the step adds to each question, and its letters about none. Of a question it erases only the
+/// letters stay.
+fn records(step: &Step) -> Result<Vec<NewRecord>, StoreError> {
+    let mut added: BTreeMap<Option<&Code>, Draft<'_>> = BTreeMap::new();
     for entry in step.journal.iter().filter(|entry| !step.erase.contains(&entry.code)) {
-        added.entry(&entry.code).or_default().entries.push(entry);
+        added.entry(Some(&entry.code)).or_default().entries.push(entry);
     }
     for (post, link) in &step.links {
         let Some(code) = link.code.as_ref().filter(|code| !step.erase.contains(code)) else { continue };
-        added.entry(code).or_default().links.push(post);
+        added.entry(Some(code)).or_default().links.push(post);
     }
-    for letter in &step.letters {
-        let Some(code) = &letter.about else { continue };
-        added.entry(code).or_default().letters.push(&letter.id);
+    for (turn, letter) in (0..).zip(&step.letters) {
+        added.entry(letter.about.as_ref()).or_default().letters.push(LetterRow { turn, letter });
     }
-    added.into_iter().map(|(code, row)| Ok((code.clone(), encode(HISTORY, &row)?))).collect()
+    added.into_iter().map(|(code, draft)| draft.record(code)).collect()
+}
+
+/// What goes into a record.
+#[derive(Default)]
+pub(super) struct Draft<'a> {
+    pub(super) letters: Vec<LetterRow<&'a Letter>>,
+    pub(super) entries: Vec<&'a Entry>,
+    pub(super) links: Vec<&'a PostId>,
+}
+
+impl Draft<'_> {
+    pub(super) fn record(self, code: Option<&Code>) -> Result<NewRecord, StoreError> {
+        let Draft { letters, entries, links } = self;
+        let new_letters = letters.iter().map(|row| new_letter(row.turn, row.letter)).collect();
+        let record = Record { code: code.cloned(), letters, entries, links };
+        Ok(NewRecord { code: record.code.clone(), row: encode_any(RECORD, &record)?, letters: new_letters })
+    }
 }

@@ -8,6 +8,7 @@
 //! failed write nothing is written any more: a failed sync cannot be repeated, because the kernel
 //! may have dropped what it could not write.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::sync::{Arc, PoisonError};
 
@@ -91,6 +92,8 @@ pub(super) struct Writer {
     /// sled's file, opened once more so that it can be synced.
     pub(super) file: File,
     pub(super) shared: Arc<Shared>,
+    /// The number that is given to the next question or record.
+    pub(super) next_number: Cell<u64>,
 }
 
 /// A group while it is planned.
@@ -189,9 +192,10 @@ impl Writer {
         plan: impl FnOnce(&mut Layers<'_>, &mut Vec<RosterChange>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.shared.check()?;
-        let mut layers = Layers::over(&self.tree, &group.writes);
+        let mut layers = Layers::over(&self.tree, &group.writes, self.next_number.get());
         let mut roster = Vec::new();
         let answer = plan(&mut layers, &mut roster)?;
+        self.next_number.set(layers.next_number());
         let writes = layers.into_writes();
         group.writes.extend(writes);
         group.roster.append(&mut roster);
@@ -235,7 +239,7 @@ impl Writer {
     }
 
     fn end(self, closing: Vec<Reply<()>>) {
-        let Writer { db, tree, file, shared } = self;
+        let Writer { db, tree, file, shared, next_number: _ } = self;
         let ended = match shared.check() {
             Ok(()) => tree.flush().map(|_| ()).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
