@@ -176,7 +176,7 @@ pub(crate) fn person_of(input: &Input) -> Option<&AccountId> {
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),
             Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } => None,
+            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } | Action::JudgeOffer { .. } => None,
             Action::ReassignQuestion { to, .. } => Some(to),
         },
     }

@@ -84,6 +84,7 @@ impl World<'_> {
             | Purpose::Answer
             | Purpose::Thanks
             | Purpose::Ending
+            | Purpose::Stumper
             | Purpose::Reply
             | Purpose::Farewell
             | Purpose::Deletion => {}
