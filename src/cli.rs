@@ -34,6 +34,7 @@ mod rows;
 mod rulebook;
 pub mod rules;
 mod run;
+mod simulate;
 mod store;
 
 use output::Problem;
@@ -83,6 +84,8 @@ enum Command {
     /// See questions and step in.
     #[command(subcommand)]
     Questions(questions::Command),
+    /// See how fast questions would be answered, and at what burden to the librarians.
+    Simulate(Box<simulate::Arguments>),
     /// Save, restore and tidy what the desk remembers.
     #[command(subcommand)]
     Store(store::Command),
@@ -175,6 +178,7 @@ pub fn run(cli: Cli) -> Exit {
             with_config(&path, |config| wait_for(librarians::run(config, command)))
         }
         Command::Questions(command) => with_config(&path, |config| wait_for(questions::run(config, command))),
+        Command::Simulate(arguments) => simulate::run(&path, &arguments),
         Command::Store(command) => with_config(&path, |config| wait_for(store::run(config, command))),
         Command::Network(command) => wait_for(network::run(&path, command)),
         Command::Completions { shell } => {

@@ -18,4 +18,6 @@ pub mod web;
 
 pub mod config;
 
+pub mod simulate;
+
 pub mod cli;

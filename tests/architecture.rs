@@ -18,7 +18,14 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("web", vec!["networks", "desk", "clock"]),
         ("config", vec!["desk", "subjects", "fault", "networks"]),
         ("engine", vec!["networks", "store", "web", "desk", "subjects", "clock", "config"]),
-        ("cli", vec!["engine", "networks", "store", "web", "desk", "subjects", "fault", "config", "clock"]),
+        ("simulate", vec!["desk", "subjects", "fault"]),
+        (
+            "cli",
+            vec![
+                "simulate", "engine", "networks", "store", "web", "desk", "subjects", "fault", "config",
+                "clock",
+            ],
+        ),
     ])
 }
 

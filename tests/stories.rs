@@ -167,16 +167,16 @@ fn settings_of(told: &str) -> Settings {
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
             "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
-            "timelines" => {
-                settings.outlets.posts =
-                    value.split(", ").map(|name| Network::named(name).unwrap()).collect();
-                settings.outlets.hashtag = Some("stumper".to_owned());
-            }
             "library" => settings.libraries.push(Library {
                 id: value.to_lowercase(),
                 name: format!("{value} Library"),
                 head_start: SignedDuration::from_hours(1),
             }),
+            "timelines" => {
+                settings.outlets.posts =
+                    value.split(", ").map(|name| Network::named(name).unwrap()).collect();
+                settings.outlets.hashtag = Some("stumper".to_owned());
+            }
             "mentions_max" => settings.mentions_max = value.parse().unwrap(),
             "behind_minutes" => {
                 let behind = SignedDuration::from_mins(value.parse().unwrap());

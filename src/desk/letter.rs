@@ -142,6 +142,8 @@ pub enum Refusal {
     Outdated,
     /// The network cannot carry it as privately as it must be.
     NotPrivate,
+    /// An invitation that had to wait until its librarian was off duty or paused. Others are asked.
+    OffDuty,
 }
 
 impl Refusal {
@@ -153,6 +155,7 @@ impl Refusal {
             Refusal::ChainBroken => "chain broken",
             Refusal::Outdated => "outdated",
             Refusal::NotPrivate => "not private",
+            Refusal::OffDuty => "off duty",
         }
     }
 }

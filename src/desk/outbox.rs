@@ -3,10 +3,12 @@
 //! **Invariant:** every part fits its network, mentions nobody but its addressee, and no text is
 //! cut inside a grapheme.
 
+use jiff::Timestamp;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::desk::commands::hours;
 use crate::desk::ids::Code;
-use crate::desk::letter::{Content, Letter, Mention, Purpose};
+use crate::desk::letter::{Content, Letter, Mention, Purpose, Refusal};
 use crate::desk::person::Person;
 use crate::desk::post::{Account, Confidential, Network, TextLimits, Visibility};
 use crate::desk::question::{Fate, Question, State, Why};
@@ -256,10 +258,42 @@ fn nice_end(text: &str, end: usize) -> usize {
         .unwrap_or(end)
 }
 
-/// The last look before a letter is sent: whether it is still wanted, as things stand now.
+/// The last look before a letter is sent: why it is not to be sent any more, as things stand now; `None`
+/// where it is.
 ///
 /// `question` is the one the letter is about, `person` its addressee, each `None` where unknown.
-pub fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&Person>) -> bool {
+pub fn unwanted(
+    letter: &Letter,
+    question: Option<&Question>,
+    person: Option<&Person>,
+    now: Timestamp,
+) -> Option<Refusal> {
+    if !is_wanted(letter, question, person) {
+        return Some(Refusal::Outdated);
+    }
+    is_off_duty(letter, question, person, now).then_some(Refusal::OffDuty)
+}
+
+/// Whether a letter is an invitation that would reach its librarian in their quiet hours, because it had to
+/// wait: the network was down, or the hours were nearly over when it was decided. Whoever asked for it
+/// themselves gets it, and the coordinator may look past hours.
+fn is_off_duty(
+    letter: &Letter,
+    question: Option<&Question>,
+    person: Option<&Person>,
+    now: Timestamp,
+) -> bool {
+    let invitation = question.and_then(|question| question.invitation(&letter.to.id));
+    let is_bound = letter.purpose == Purpose::Invitation
+        && invitation.is_some_and(|invitation| !matches!(invitation.why, Why::Assigned | Why::Digest));
+    let librarian = person.and_then(|person| person.librarian.as_ref()).filter(|_| is_bound);
+    librarian.is_some_and(|librarian| {
+        let away = [librarian.paused_until, librarian.away_until(now)];
+        away.into_iter().flatten().any(|until| now < until) || !hours::contain(&librarian.hours, now)
+    })
+}
+
+fn is_wanted(letter: &Letter, question: Option<&Question>, person: Option<&Person>) -> bool {
     if matches!(letter.content, Content::Delete { .. }) || letter.purpose == Purpose::Farewell {
         return true;
     }

@@ -49,7 +49,12 @@ pub(crate) fn how_many(
             let silent =
                 waves::silence(&still_waiting(draft, question), &circumstances(draft), SignedDuration::ZERO);
             let chances = found.ready.iter().map(|candidate| candidate.chance);
-            waves::enough(chances, silent, at_least, settings)
+            let most = match occasion {
+                Occasion::Begin | Occasion::HandedOn => settings.invite_at_most,
+                Occasion::Declined => 1,
+                Occasion::TimePassed => waves::later(settings),
+            };
+            waves::enough(chances.take(most.max(at_least)), silent, at_least, settings)
         }
         Policy::Broadcast => (found.ready.len(), 0.0),
         Policy::OneAtATime => (missing(1), 0.0),

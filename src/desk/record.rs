@@ -36,6 +36,9 @@ const ASSUMED_WEIGHT: f64 = 20.0;
 /// How many invitations the desk as a whole weighs, against one librarian's own.
 const CROWD_WEIGHT: f64 = 4.0;
 
+/// The same for whether somebody claims at all: who never answers is to be known soon.
+const NEWCOMER_WEIGHT: f64 = 2.0;
+
 /// When so many tenths of an invitation are counted, all counts are halved, so that they fade.
 const TENTHS_MAX: u16 = 400;
 
@@ -198,8 +201,8 @@ impl Record {
     /// while, without a look at the time or at anybody else.
     pub fn class(&self) -> usize {
         let claimed: u16 = self.claims.iter().take(5).fold(0, |sum, count| sum.saturating_add(*count));
-        let share =
-            (f64::from(claimed) + 0.35 * CROWD_WEIGHT) / (f64::from(self.asked_tenths) / 10.0 + CROWD_WEIGHT);
+        let share = (f64::from(claimed) + 0.35 * NEWCOMER_WEIGHT)
+            / (f64::from(self.asked_tenths) / 10.0 + NEWCOMER_WEIGHT);
         match share {
             0.5.. => 0,
             0.3..0.5 => 1,
@@ -212,7 +215,7 @@ impl Record {
     fn claimed_within(&self, crowd: &Crowd, age: SignedDuration) -> f64 {
         let own = up_to(age, |class| f64::from(self.claims[class]));
         let asked = f64::from(self.asked_tenths) / 10.0;
-        ((own + CROWD_WEIGHT * crowd.claimed_within(age)) / (asked + CROWD_WEIGHT)).min(0.98)
+        ((own + NEWCOMER_WEIGHT * crowd.claimed_within(age)) / (asked + NEWCOMER_WEIGHT)).min(0.98)
     }
 
     fn count(&mut self, about: About<'_>, tenths: u16) {

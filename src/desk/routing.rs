@@ -27,8 +27,13 @@ use crate::subjects::{Language, SubjectId, Subjects};
 /// ago is looked at first, so that all get their turn.
 const COMPARED_MAX: usize = 32;
 
-/// For so many librarians it is computed when they are on duty again, to tell the patron the earliest.
-const STARTS_MAX: usize = 500;
+/// For so many librarians it is computed when they may be asked again, to tell the patron the earliest. Where
+/// there are more, the desk looks again before long in any case.
+const STARTS_MAX: usize = 64;
+
+/// How much one invitation a day over the last weeks weighs, against one open question. More of it spreads
+/// invitations more evenly, and over more people who never answer.
+const BURDEN: f64 = 0.05;
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -177,34 +182,39 @@ fn ready_in<'a>(
 fn look_ahead(question: &Question, circles: &[(Rung, Why)], around: &Circumstances<'_>, found: &mut Found) {
     let (language, own) = (question.language.as_deref(), around.settings.language.as_str());
     let mut computed = 0;
+    // `false` once enough were looked at.
     let mut note = |person: &Person| {
-        let Some(librarian) = &person.librarian else { return };
+        let Some(librarian) = &person.librarian else { return true };
         if !may_ever(question, person, librarian, around) {
-            return;
+            return true;
         }
         found.anybody = true;
         computed += 1;
-        if computed <= STARTS_MAX
-            && let Availability::Later(at) = availability(question, person, librarian, around)
-        {
+        if let Availability::Later(at) = availability(question, person, librarian, around) {
             found.next_start = found.next_start.into_iter().chain(at).min();
         }
+        computed < STARTS_MAX
     };
     for (_, why) in circles {
         let subject = subject_of(why);
-        for (class, has_come) in (0..CLASSES).flat_map(|class| [(class, true), (class, false)]) {
-            let sought = (subject.as_ref(), language);
-            let listed = around.roster.in_turn(sought, own, class, around.now, has_come);
-            let unchanged = listed.filter(|listed| !around.changed.contains_key(&listed.person.account.id));
-            unchanged.for_each(|listed| note(&listed.person));
-        }
         let is_in = |person: &&Person| {
             let librarian = person.librarian.as_ref();
             subject
                 .as_ref()
                 .is_none_or(|subject| librarian.is_some_and(|librarian| librarian.subjects.contains(subject)))
         };
-        around.changed.values().filter(is_in).for_each(&mut note);
+        if !around.changed.values().filter(is_in).all(&mut note) {
+            return;
+        }
+        for (class, has_come) in (0..CLASSES).flat_map(|class| [(class, true), (class, false)]) {
+            let sought = (subject.as_ref(), language);
+            let listed = around.roster.in_turn(sought, own, class, around.now, has_come);
+            let mut unchanged =
+                listed.filter(|listed| !around.changed.contains_key(&listed.person.account.id));
+            if !unchanged.all(|listed| note(&listed.person)) {
+                return;
+            }
+        }
     }
 }
 
@@ -265,7 +275,7 @@ fn ease(librarian: &Librarian, now: Timestamp) -> f64 {
     let day = librarian.day(now);
     let week = f64::from(librarian.load.within(day, 7));
     let month = f64::from(librarian.load.within(day, 28));
-    1.0 / (1.0 + librarian.open.len() as f64 + week / 7.0 + month / 28.0)
+    1.0 / (1.0 + librarian.open.len() as f64 + BURDEN * (week / 7.0 + month / 28.0))
 }
 
 /// Whether one librarian may be asked this question now.
@@ -420,6 +430,9 @@ fn speaks(librarian: &Librarian, language: Option<&str>, desk_language: &str) ->
 }
 
 fn is_same(tag: &str, other: &str) -> bool {
+    if tag == other {
+        return true;
+    }
     match (Language::parse(tag), Language::parse(other)) {
         (Some(language), Some(other)) => language == other,
         (Some(_) | None, _) => tag.eq_ignore_ascii_case(other),

@@ -38,6 +38,16 @@ impl Policy {
     }
 }
 
+/// One of the libraries that share a desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// For so long after a question only librarians of its patron's own library are asked.
+    pub head_start: SignedDuration,
+}
+
 /// Where questions are published whose patrons agree to it. Nowhere, unless the coordinator says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outlets {
@@ -54,16 +64,6 @@ impl Outlets {
     pub fn is_any(&self) -> bool {
         self.feed || !self.posts.is_empty()
     }
-}
-
-/// One of the libraries that share a desk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Library {
-    pub id: String,
-    /// What people call it.
-    pub name: String,
-    /// For so long after a question only librarians of its patron's own library are asked.
-    pub head_start: SignedDuration,
 }
 
 /// How the desk behaves.
@@ -151,7 +151,7 @@ impl Default for Settings {
             policy: Policy::Waves,
             claim_chance_percent: 80,
             claim_within: SignedDuration::from_mins(10),
-            invite_at_most: 10,
+            invite_at_most: 15,
             invitations_per_day: 1,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),

@@ -1,9 +1,10 @@
 //! Waves: how many librarians are invited together, and how long the desk then waits.
 //!
 //! As many are invited, best first, as it takes for one of them to claim within the time hoped for with
-//! the chance aimed at, and no more. Those who still think about it count with what is left of their
-//! chance. The next wave comes when the chance that one of those asked still claims has fallen to half
-//! of what is aimed at, for then waiting longer brings little.
+//! the the chance aimed at, and no more. Those who still think about it count with what is left of their
+//! chance. They have all of the time hoped for before the next wave, which is smaller: whoever is invited
+//! today cannot be invited to the next question, and a desk that asks wave upon wave in the morning has nobody
+//! left in the evening. For somebody who passes, one other is invited at once.
 //!
 //! **Invariant:** nothing here decides who is asked, and no wave is larger than
 //! [`Settings::invite_at_most`].
@@ -17,6 +18,12 @@ use crate::subjects::SubjectId;
 
 /// The shortest time between two waves: people need a moment to read.
 const WAIT_MIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// It is waited for those who were asked until this part of the chance is left that there is now.
+const WORTH_WAITING: f64 = 0.1;
+
+/// A later wave is at most this part of the largest first one.
+const LATER: usize = 5;
 
 /// In so many steps the time for the next wave is looked for.
 const STEPS: i32 = 20;
@@ -64,10 +71,16 @@ pub(crate) fn enough(
 pub(crate) fn wait(waiting: &[Waiting<'_>], around: &Circumstances<'_>) -> SignedDuration {
     let longest = around.settings.claim_within.max(WAIT_MIN);
     let step = longest / STEPS;
-    let half = aim(around.settings) / 2.0;
-    let is_over = |after: &SignedDuration| 1.0 - silence(waiting, around, *after) < half;
+    let at_first = 1.0 - silence(waiting, around, SignedDuration::ZERO);
+    let little = at_first.min(aim(around.settings)) * WORTH_WAITING;
+    let is_over = |after: &SignedDuration| 1.0 - silence(waiting, around, *after) < little;
     let steps = (1..=STEPS).map(|count| step * count).filter(|after| WAIT_MIN <= *after);
     steps.clone().find(is_over).unwrap_or(longest)
+}
+
+/// The largest wave after the first.
+pub(crate) fn later(settings: &Settings) -> usize {
+    (settings.invite_at_most / LATER).max(1)
 }
 
 fn aim(settings: &Settings) -> f64 {

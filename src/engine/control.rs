@@ -572,7 +572,7 @@ fn undelivered(letter: &Letter, delivery: &Delivery) -> Option<Undelivered> {
     };
     match delivery {
         // What is no longer wanted was not lost.
-        Delivery::Refused { why: Refusal::Outdated, .. } if !deletion => None,
+        Delivery::Refused { why: Refusal::Outdated | Refusal::OffDuty, .. } if !deletion => None,
         Delivery::Refused { why, at } => {
             Some(Undelivered { purpose: letter.purpose, network: letter.network, why: *why, at: *at })
         }

@@ -427,8 +427,8 @@ impl<'e> Sender<'e> {
         let store = self.engine.store();
         let question = letter.about.as_ref().map(|code| store.question(code)).transpose()?.flatten();
         let person = store.person(&letter.to.id)?;
-        if !outbox::is_wanted(letter, question.as_ref(), person.as_ref()) {
-            return Ok(Some(Refusal::Outdated));
+        if let Some(why) = outbox::unwanted(letter, question.as_ref(), person.as_ref(), now) {
+            return Ok(Some(why));
         }
         let deletion = match letter.content {
             Content::Post { .. } => false,
@@ -503,7 +503,7 @@ impl From<StoreError> for Held {
 fn report_refusal(letter: &Letter, why: Refusal) {
     let (network, purpose) = (letter.network.name(), letter.purpose);
     match why {
-        Refusal::Outdated => debug!(network, ?purpose, "A letter was no longer wanted"),
+        Refusal::Outdated | Refusal::OffDuty => debug!(network, ?purpose, "A letter was no longer wanted"),
         Refusal::Rejected | Refusal::Unreachable | Refusal::ChainBroken | Refusal::NotPrivate => warn!(
             network,
             ?purpose,

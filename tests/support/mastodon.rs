@@ -31,9 +31,10 @@ use jiff::{SignedDuration, Timestamp};
 pub use profile::Profile;
 use tokio::sync::broadcast;
 
-/// How often, and how long in all, tests look for what must come.
+/// How often, and how long in all, tests look for what must come. A letter in doubt after several kills waits
+/// two minutes before it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-const LOOKS_MAX: usize = 6_000;
+const LOOKS_MAX: usize = 15_000;
 
 /// The server's name in handles.
 pub const DOMAIN: &str = "desk.example";

@@ -333,8 +333,8 @@ impl World {
         let question = letter.about.as_ref().and_then(|code| store.question(code).unwrap());
         let person = store.person(&letter.to.id).unwrap();
         let now = self.now;
-        if !outbox::is_wanted(&letter, question.as_ref(), person.as_ref()) {
-            self.settle(Input::Refused { letter: Box::new(letter), why: Refusal::Outdated }, now);
+        if let Some(why) = outbox::unwanted(&letter, question.as_ref(), person.as_ref(), now) {
+            self.settle(Input::Refused { letter: Box::new(letter), why }, now);
             return;
         }
         if self.unreachable.contains(&letter.to.handle) {

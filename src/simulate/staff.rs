@@ -1,0 +1,269 @@
+//! How many volunteers a desk needs, at which hours and in which subjects, to be quick enough.
+//!
+//! The plan grows: a world is simulated, it is counted in which hours and subjects questions were answered too
+//! late, volunteers are put there, and again. At the end it is tried how many of the last ones can be spared.
+//!
+//! **Invariant:** the plan is only as true as the population it is made for; whoever shows it says what was
+//! assumed. The same population and seed give the same plan.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::desk::Settings;
+use crate::simulate::dice::{Dice, Stream};
+use crate::simulate::population::{Group, Population};
+use crate::simulate::results::Results;
+use crate::simulate::world::World;
+
+/// The day has so many shifts, of equal length.
+const SHIFTS: usize = 6;
+const SHIFT_HOURS: usize = 24 / SHIFTS;
+
+/// Days that are simulated to try a plan.
+const DAYS: u32 = 7;
+
+/// How often a plan grows at most.
+const ROUNDS_MAX: usize = 60;
+
+/// A plan of more volunteers is not looked for.
+const VOLUNTEERS_MAX: usize = 2_000;
+
+/// How many other worlds the finished plan is tried in.
+const TRIALS: u64 = 5;
+
+/// What is asked of a plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Goal {
+    /// The share of questions, from 0 to 1 …
+    pub share: f64,
+    /// … that are answered within so many minutes.
+    pub minutes: f64,
+}
+
+/// How many volunteers, when and for what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Whether the goal is reached.
+    pub reached: bool,
+    pub volunteers: usize,
+    /// The share of questions answered in time, in worlds that the plan was not made for.
+    pub share: f64,
+    /// The smallest and the largest share among these worlds.
+    pub least: f64,
+    pub most: f64,
+    pub shifts: Vec<Shift>,
+}
+
+/// Volunteers of the same hours and subjects.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shift {
+    /// Hours such as `8-12`, every day.
+    pub hours: String,
+    pub zone: String,
+    pub volunteers: usize,
+    pub subjects: Vec<String>,
+    /// Whether they take questions without a subject besides.
+    pub general: bool,
+}
+
+/// One kind of shift: its place in the day, its subjects, and whether it takes any question.
+type Kind = (usize, Vec<usize>, bool);
+
+/// How many questions of a subject were answered too late, by shift; `None` for those without a subject.
+type Misses = BTreeMap<(usize, Option<usize>), f64>;
+
+/// Makes a plan. `progress` is told how near it is to the goal, from 0 to 1.
+pub fn plan(
+    population: &Population,
+    settings: &Settings,
+    goal: Goal,
+    seed: u64,
+    progress: &mut dyn FnMut(f64),
+) -> Plan {
+    let mut staff = Staff { population, settings, goal, zone: main_zone(population), kinds: BTreeMap::new() };
+    for place in 0..SHIFTS {
+        staff.add(&mut all_alike(population, place), 1);
+    }
+    let (mut share, mut misses) = staff.tried(seed);
+    for _ in 0..ROUNDS_MAX {
+        progress(share / goal.share);
+        let count = staff.count();
+        if goal.share <= share || VOLUNTEERS_MAX <= count {
+            break;
+        }
+        let before = staff.kinds.clone();
+        let more = (count / 8).max(1);
+        staff.add(&mut misses, more);
+        (share, misses) = staff.tried(seed);
+        if goal.share <= share {
+            staff.spare(&before, seed);
+        }
+    }
+    staff.finished(seed)
+}
+
+struct Staff<'p> {
+    population: &'p Population,
+    settings: &'p Settings,
+    goal: Goal,
+    zone: String,
+    kinds: BTreeMap<Kind, usize>,
+}
+
+impl Staff<'_> {
+    fn count(&self) -> usize {
+        self.kinds.values().sum()
+    }
+
+    /// Puts volunteers where most questions were answered too late.
+    fn add(&mut self, misses: &mut Misses, count: usize) {
+        let subjects_each = self.example().map_or(1, |group| group.subjects[1].max(group.takes.len()).max(1));
+        for _ in 0..count {
+            let of_shift = |shift: usize, misses: &Misses| -> f64 {
+                misses.iter().filter(|((place, _), _)| *place == shift).map(|(_, count)| count).sum()
+            };
+            let worst = (0..SHIFTS).map(|shift| (of_shift(shift, misses), shift));
+            let Some((_, shift)) = worst.max_by(|one, other| one.0.total_cmp(&other.0)) else { return };
+            let mut cells: Vec<(f64, Option<usize>)> = misses
+                .iter()
+                .filter(|((place, _), count)| *place == shift && 0.0 < **count)
+                .map(|((_, subject), count)| (*count, *subject))
+                .collect();
+            cells.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+            cells.truncate(subjects_each);
+            if cells.is_empty() {
+                return;
+            }
+            let mut subjects: Vec<usize> = cells.iter().filter_map(|(_, subject)| *subject).collect();
+            subjects.sort_unstable();
+            let is_general = cells.iter().any(|(_, subject)| subject.is_none());
+            *self.kinds.entry((shift, subjects, is_general)).or_default() += 1;
+            // Another volunteer there would help less.
+            for (_, subject) in cells {
+                if let Some(count) = misses.get_mut(&(shift, subject)) {
+                    *count /= 2.0;
+                }
+            }
+        }
+    }
+
+    /// Takes back as many of the volunteers that were added last as can be spared.
+    fn spare(&mut self, before: &BTreeMap<Kind, usize>, seed: u64) {
+        let with_all = self.kinds.clone();
+        let added: Vec<Kind> = with_all
+            .iter()
+            .flat_map(|(kind, count)| {
+                let new = count - before.get(kind).copied().unwrap_or_default();
+                std::iter::repeat_n(kind.clone(), new)
+            })
+            .collect();
+        let (mut too_few, mut enough) = (0, added.len());
+        while too_few + 1 < enough {
+            let middle = usize::midpoint(too_few, enough);
+            self.kinds = before.clone();
+            for kind in added.iter().take(middle) {
+                *self.kinds.entry(kind.clone()).or_default() += 1;
+            }
+            if self.goal.share <= self.tried(seed).0 {
+                enough = middle;
+            } else {
+                too_few = middle;
+            }
+        }
+        self.kinds = before.clone();
+        for kind in added.iter().take(enough) {
+            *self.kinds.entry(kind.clone()).or_default() += 1;
+        }
+    }
+
+    /// The volunteers are like the first group of the population in all but hours and subjects.
+    fn example(&self) -> Option<&Group> {
+        self.population.librarians.first()
+    }
+
+    /// The same patrons, with the volunteers of the plan.
+    fn staffed(&self) -> Population {
+        let groups = self.kinds.iter().filter_map(|((shift, subjects, is_general), count)| {
+            let example = self.example()?;
+            let takes = if subjects.is_empty() { vec![0] } else { subjects.clone() };
+            Some(Group {
+                count: *count,
+                zones: BTreeMap::from([(self.zone.clone(), 1.0)]),
+                hours: BTreeMap::from([(hours_of(*shift), 1.0)]),
+                takes,
+                generalists: if *is_general { 1.0 } else { 0.0 },
+                ..example.clone()
+            })
+        });
+        let librarians = groups.collect();
+        let mut patrons = self.population.patrons.clone();
+        patrons.questions_per_day *= self.population.scale;
+        Population { librarians, patrons, scale: 1.0, ..self.population.clone() }
+    }
+
+    /// The share of questions answered in time, and where they were not.
+    fn tried(&self, seed: u64) -> (f64, Misses) {
+        let population = self.staffed();
+        let mut world = World::new(&population, self.settings, DAYS, seed, false);
+        world.run(&mut |_| {});
+        let limit = (self.goal.minutes * crate::simulate::people::MINUTE) as i64;
+        let zone = crate::desk::commands::hours::zone_named(&self.zone);
+        let zone = zone.unwrap_or(jiff::tz::TimeZone::UTC);
+        let mut misses = Misses::new();
+        for asked in world.questions.iter().filter(|asked| asked.counts) {
+            if asked.answered_at.is_some_and(|at| at - asked.at <= limit) {
+                continue;
+            }
+            let at = Timestamp::from_millisecond(asked.at).unwrap_or(Timestamp::MIN);
+            let hour = usize::from(zone.to_datetime(at).hour().unsigned_abs());
+            *misses.entry((hour / SHIFT_HOURS, asked.subject)).or_default() += 1.0;
+        }
+        (Results::of(&world, "waves", DAYS).within_minutes(self.goal.minutes), misses)
+    }
+
+    fn finished(&self, seed: u64) -> Plan {
+        let shares: Vec<f64> = (1..=TRIALS).map(|trial| self.tried(seed.wrapping_add(trial)).0).collect();
+        let share = shares.iter().sum::<f64>() / shares.len() as f64;
+        let ids = crate::simulate::people::subject_ids(self.population);
+        let shifts = self.kinds.iter().map(|((shift, subjects, is_general), count)| Shift {
+            hours: hours_of(*shift),
+            zone: self.zone.clone(),
+            volunteers: *count,
+            subjects: subjects.iter().filter_map(|place| ids.get(*place)).map(ToString::to_string).collect(),
+            general: *is_general,
+        });
+        Plan {
+            reached: self.goal.share <= share,
+            volunteers: self.count(),
+            share,
+            least: shares.iter().copied().fold(1.0, f64::min),
+            most: shares.iter().copied().fold(0.0, f64::max),
+            shifts: shifts.collect(),
+        }
+    }
+}
+
+/// What is missed before anybody is there: everything, as it is asked.
+fn all_alike(population: &Population, shift: usize) -> Misses {
+    let mut misses = Misses::new();
+    let mut dice = Dice::of(0, Stream::Questions, shift as u64, 1);
+    for place in 0..population.subjects.count {
+        // The first subjects are asked most; a little chance keeps equal ones apart.
+        misses.insert((shift, Some(place)), 1.0 / (1.0 + place as f64) + dice.share() / 1_000.0);
+    }
+    misses.insert((shift, None), population.subjects.unclear * population.subjects.count as f64);
+    misses
+}
+
+fn hours_of(shift: usize) -> String {
+    format!("{}-{}", shift * SHIFT_HOURS, (shift + 1) * SHIFT_HOURS)
+}
+
+/// The zone in which most patrons live.
+fn main_zone(population: &Population) -> String {
+    let zones = population.patrons.zones.iter();
+    let most = zones.max_by(|one, other| one.1.total_cmp(other.1));
+    most.map_or_else(|| "UTC".to_owned(), |(zone, _)| zone.clone())
+}
