@@ -160,7 +160,7 @@ fn promises_1_to_6_hold_in_worlds_where_everything_goes_wrong() {
     assert!(worlds * 20 < steps, "only {steps} steps: nothing happened in these worlds");
 }
 
-/// The watch does see what is wrong: a desk that never looks at the clock breaks quiet hours.
+/// Faults and all: the seed decides everything.
 #[test]
 fn the_same_seed_gives_the_same_result_and_another_seed_another() {
     let population = hostile();

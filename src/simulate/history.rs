@@ -127,12 +127,15 @@ fn patrons(asked: &[&Question], settings: &Settings) -> Patrons {
     }
 }
 
+/// What makes librarians alike: hours, zone, subjects, whether they take any question, limit, invitations a day.
+type Kind = (String, String, Vec<usize>, bool, u32, u32);
+
 /// Librarians of the same hours, subjects and limits are one group. How they react is taken from all of them
 /// together, so that nobody is described alone.
 fn groups(librarians: &[&Librarian], subjects: &Subjects) -> Vec<Group> {
     let reactions = Reactions::of(librarians);
     let place_of: HashMap<&str, usize> = subjects.names.iter().map(String::as_str).zip(0..).collect();
-    let mut counts: BTreeMap<(String, String, Vec<usize>, bool, u32, u32), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
     for librarian in librarians {
         let takes = librarian.subjects.iter().filter_map(|id| place_of.get(id.as_str()).copied()).collect();
         let zone = librarian.zone().iana_name().unwrap_or("UTC").to_owned();
