@@ -72,10 +72,19 @@ const KEYS: &[(&str, &[&str])] = &[
     ("outlets", outlets::KEYS),
     ("web", &["listen"]),
     ("network.sandbox", &["enabled"]),
-    ("network.mastodon", &["enabled", "server", "streaming", "poll", "token_env", "token_file"]),
+    ("network.mastodon", &["enabled", "server", "streaming", "poll", "token_env", "token_file", "hashtags"]),
     (
         "network.bluesky",
-        &["enabled", "service", "identifier", "poll", "password_env", "password_file", "chat_service"],
+        &[
+            "enabled",
+            "service",
+            "identifier",
+            "poll",
+            "password_env",
+            "password_file",
+            "chat_service",
+            "hashtags",
+        ],
     ),
     (
         "network.x",
@@ -143,6 +152,8 @@ pub struct Mastodon {
     pub token: Password,
     /// How often it is looked for mentions and replies while the server does not tell of them.
     pub poll: Duration,
+    /// Hashtags, without `#`, whose public posts the desk overhears.
+    pub hashtags: Vec<String>,
 }
 
 /// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
@@ -157,6 +168,8 @@ pub struct Bluesky {
     pub poll: Duration,
     /// The service of direct messages, where it is not the usual one.
     pub chat_service: Option<String>,
+    /// Hashtags, without `#`, whose public posts the desk overhears.
+    pub hashtags: Vec<String>,
 }
 
 /// Where a password is to be found. Tried in the order of the fields, then the systemd credential.
@@ -489,6 +502,7 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let file = section.text("password_file", faults);
     let poll = section.duration("poll", SECOND..=HOUR, POLL, faults);
     let chat_service = section.text("chat_service", faults);
+    let hashtags = hashtags(&mut section, faults);
     let whole = section.whole();
     section.close(faults);
     if !enabled {
@@ -525,12 +539,24 @@ fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky>
     let file = file.map(|(path, span)| (PathBuf::from(path), span));
     let password = Password { env, file, section: whole };
     let service = service.trim_end_matches('/').to_owned();
-    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service })
+    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service, hashtags })
 }
 
 /// How often a server of the Mastodon API is asked while it does not tell of news by itself: a twelfth
 /// of what Mastodon allows.
 const MASTODON_POLL: SignedDuration = SignedDuration::from_secs(5);
+
+/// The hashtags to which the desk listens on a network.
+fn hashtags(section: &mut reader::Section<'_>, faults: &mut Faults) -> Vec<String> {
+    let mut hashtags = Vec::new();
+    for (tag, span) in section.text_list("hashtags", faults) {
+        match outlets::hashtag(&tag) {
+            Some(tag) => hashtags.push(tag),
+            None => faults.add(Some(span), outlets::NO_HASHTAG, outlets::NO_HASHTAG_HINT),
+        }
+    }
+    hashtags
+}
 
 fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodon> {
     let mut section = sections.open("network.mastodon");
@@ -540,6 +566,7 @@ fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodo
     let env = section.text("token_env", faults);
     let file = section.text("token_file", faults);
     let poll = section.duration("poll", SECOND * 2..=HOUR, MASTODON_POLL, faults);
+    let hashtags = hashtags(&mut section, faults);
     let whole = section.whole();
     section.close(faults);
     if !enabled {
@@ -573,7 +600,7 @@ fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodo
     let token = Password { env, file, section: whole };
     let server = server.trim_end_matches('/').to_owned();
     let streaming = streaming.map(|(address, _)| address);
-    Some(Mastodon { server, streaming, token, poll: poll.unsigned_abs() })
+    Some(Mastodon { server, streaming, token, poll: poll.unsigned_abs(), hashtags })
 }
 
 /// Whether this is `wss://` and a host; plain `ws://` only to this computer.

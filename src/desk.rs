@@ -29,6 +29,7 @@ pub mod manners;
 pub mod outbox;
 mod outcomes;
 pub mod outlets;
+mod overheard;
 mod patron;
 pub mod person;
 mod plan;
@@ -65,6 +66,7 @@ pub fn decide(view: &View<'_>, input: &Input, now: Timestamp) -> Step {
     let mut draft = draft::Draft::new(view, input, now);
     let outcome = match input {
         Input::Post(post) => conversation::on_post(&mut draft, post),
+        Input::Overheard { post, address } => overheard::offer(&mut draft, post, address),
         Input::Edited { post, .. } => amendment::on_edited(&mut draft, post),
         Input::Gone { post } => amendment::on_gone(&mut draft, post),
         Input::Timer { code, reason, at } => escalation::on_timer(&mut draft, code, *reason, *at),

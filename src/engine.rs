@@ -307,6 +307,7 @@ fn will_never_do(error: &StoreError) -> bool {
 fn kind(input: &Input) -> &'static str {
     match input {
         Input::Post(_) => "post",
+        Input::Overheard { .. } => "overheard",
         Input::Edited { .. } => "edited",
         Input::Gone { .. } => "gone",
         Input::Timer { .. } => "timer",
@@ -381,7 +382,9 @@ fn others(
 /// The account whose row and questions an input may change.
 fn person_of(input: &Input) -> Option<&AccountId> {
     match input {
-        Input::Post(post) | Input::Edited { post, .. } => Some(&post.author.id),
+        Input::Post(post) | Input::Overheard { post, .. } | Input::Edited { post, .. } => {
+            Some(&post.author.id)
+        }
         Input::Timer { .. } | Input::Gone { .. } => None,
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
         Input::Coordinator { action, .. } => match action {
@@ -399,9 +402,11 @@ fn known_post(input: &Input) -> Option<PostId> {
         Input::Post(post) => post.in_reply_to.clone(),
         Input::Edited { post, .. } => Some(post.id()),
         Input::Gone { post } => Some(post.clone()),
-        Input::Timer { .. } | Input::Delivered { .. } | Input::Refused { .. } | Input::Coordinator { .. } => {
-            None
-        }
+        Input::Overheard { .. }
+        | Input::Timer { .. }
+        | Input::Delivered { .. }
+        | Input::Refused { .. }
+        | Input::Coordinator { .. } => None,
     }
 }
 
@@ -409,7 +414,7 @@ fn known_post(input: &Input) -> Option<PostId> {
 fn codes_of(input: &Input) -> Vec<Code> {
     match input {
         Input::Post(post) => codes_in(post.text.reveal()),
-        Input::Edited { .. } | Input::Gone { .. } => Vec::new(),
+        Input::Overheard { .. } | Input::Edited { .. } | Input::Gone { .. } => Vec::new(),
         Input::Timer { code, .. } => vec![code.clone()],
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
             letter.about.iter().cloned().collect()

@@ -210,6 +210,16 @@ pub struct Batch {
     pub more: bool,
     /// How many items could not be understood and were left out.
     pub unreadable: usize,
+    /// Public posts that nobody put to the desk, found by a hashtag.
+    pub overheard: Vec<Overheard>,
+}
+
+/// A public post that nobody put to the desk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overheard {
+    pub post: Post,
+    /// The web address at which people read it.
+    pub address: String,
 }
 
 /// A letter ready for the wire: what it replies to is known.

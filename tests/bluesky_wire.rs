@@ -660,6 +660,38 @@ async fn a_mention_that_caused_no_notification_is_searched_for() {
     assert_eq!(texts(&next), [""; 0]);
 }
 
+/// A post with a hashtag is overheard once, unless it is for the desk; what is old is not.
+#[tokio::test]
+async fn posts_with_a_hashtag_are_overheard() {
+    let fake = Fake::new().await;
+    fake.on("GET", LIST).respond_with(ok(json!({"notifications": []}))).mount(&fake.server).await;
+    let stranger = |key: &str, at: &str| {
+        let mut post = mention(key, at, "who wrote this? #AskALibrarian");
+        post["record"]["facets"] = json!([]);
+        post["record"]["text"] = json!("who wrote this? #AskALibrarian");
+        post
+    };
+    let found = [
+        stranger("new", SOON),
+        mention("to the desk", SOON, "why?"),
+        stranger("old", "2020-01-01T00:00:00Z"),
+    ];
+    fake.on("GET", "/xrpc/app.bsky.feed.searchPosts")
+        .and(query_param("tag", "AskALibrarian"))
+        .respond_with(ok(json!({"posts": found})))
+        .expect(1)
+        .mount(&fake.server)
+        .await;
+    let settings = settings(&fake.server.uri(), fake.session_file());
+    let connector =
+        Connector::new(settings.with_hashtags(vec!["AskALibrarian".to_owned()]), http::client().unwrap());
+    let batch = connector.fetch(None).await.unwrap();
+    let addresses: Vec<&str> = batch.overheard.iter().map(|one| one.address.as_str()).collect();
+    assert_eq!(addresses, ["https://bsky.app/profile/did:plc:ann/post/new"]);
+    assert_eq!(texts(&batch), [""; 0], "it is no mention");
+    assert_eq!(connector.fetch(batch.cursor.as_deref()).await.unwrap().overheard, []);
+}
+
 /// What `getRecord` says of a record with this text.
 fn record(text: &str) -> ResponseTemplate {
     ok(json!({"uri": "at://did:plc:desk/app.bsky.feed.post/k", "cid": "cid-there", "value": {"text": text}}))

@@ -14,6 +14,7 @@
 //! clio replies privately: …                        the same as a direct message
 //! zoe offers: …                                    a reply to the question published last
 //! zoe@bluesky: …                                   somebody on another network
+//! ann wonders: …                                   a post to nobody, with a hashtag the desk listens to
 //! ann in de: …                                     a post whose client declares this language
 //! ann below clio's answer …                        is written `ann replies`
 //! ann edits: …                                     the post that asked her latest question says this now
@@ -215,6 +216,10 @@ fn act(world: &mut World, line: &str) -> Result<(), String> {
     world.declared = declared.map(|tag| (*tag).to_owned());
     if how.first() == Some(&"edits") {
         world.edits(&speaker, text);
+        return Ok(());
+    }
+    if how.first() == Some(&"wonders") {
+        world.wonders(&speaker, text);
         return Ok(());
     }
     let place: Option<Place> = match how.first() {

@@ -181,7 +181,8 @@ pub(super) fn bluesky(config: &Config, path: &Path) -> Result<Option<Connector>,
     let session_file = config.data.join(BLUESKY_SESSION_FILE);
     let mut settings =
         networks::bluesky::Settings::new(&bluesky.service, &bluesky.identifier, password, session_file)
-            .with_poll(bluesky.poll);
+            .with_poll(bluesky.poll)
+            .with_hashtags(bluesky.hashtags.clone());
     if let Some(chat_service) = &bluesky.chat_service {
         settings = settings.with_chat_service(chat_service);
     }
@@ -259,7 +260,8 @@ pub(super) fn mastodon(config: &Config, path: &Path) -> Result<Option<Connector>
     let http = http::client().map_err(|error| Problem::unexpected(error.to_string()))?;
     let settings = networks::mastodon::Settings::new(&mastodon.server, token)
         .with_poll(mastodon.poll)
-        .with_streaming(mastodon.streaming.clone());
+        .with_streaming(mastodon.streaming.clone())
+        .with_hashtags(mastodon.hashtags.clone());
     Ok(Some(Connector::Mastodon(Box::new(networks::mastodon::Connector::new(settings, http)))))
 }
 

@@ -46,6 +46,18 @@ pub struct Atom {
     pub id: String,
 }
 
+/// What is said of a text that is no hashtag.
+pub(super) const NO_HASHTAG: &str = "this cannot be a hashtag";
+pub(super) const NO_HASHTAG_HINT: &str = "write one word of letters and digits, such as \"stumper\"";
+
+/// Reads a hashtag, with or without `#`; `None` where it cannot be one.
+pub(super) fn hashtag(text: &str) -> Option<String> {
+    let tag = text.trim().trim_start_matches('#');
+    let plain = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let is_word = tag.chars().any(char::is_alphabetic) && tag.chars().all(plain);
+    (is_word && tag.chars().count() <= HASHTAG_CHARS_MAX).then(|| tag.to_owned())
+}
+
 /// Reads the section. `in_use` tells whether the desk has an account on a network.
 pub(super) fn read(
     sections: &Sections<'_>,
@@ -81,17 +93,10 @@ pub(super) fn read(
         }
     }
     if let Some((tag, span)) = hashtag {
-        let tag = tag.trim().trim_start_matches('#').to_owned();
-        let plain = |sign: char| sign.is_alphanumeric() || sign == '_';
-        let is_word = tag.chars().any(char::is_alphabetic) && tag.chars().all(plain);
-        if !is_word || HASHTAG_CHARS_MAX < tag.chars().count() {
-            faults.add(
-                Some(span),
-                "this cannot be a hashtag",
-                "write one word of letters and digits, such as \"stumper\"",
-            );
+        match self::hashtag(&tag) {
+            Some(tag) => settings.outlets.hashtag = Some(tag),
+            None => faults.add(Some(span), NO_HASHTAG, NO_HASHTAG_HINT),
         }
-        settings.outlets.hashtag = Some(tag);
     }
     let atom = match (file, id) {
         (None, None) => None,

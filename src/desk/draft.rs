@@ -74,7 +74,8 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(view: &'a View<'a>, input: &Input, now: Timestamp) -> Draft<'a> {
         let (author, heard_as) = match input {
             Input::Post(post) => (Some(post.author.id.clone()), Some(post.visibility)),
-            Input::Edited { .. }
+            Input::Overheard { .. }
+            | Input::Edited { .. }
             | Input::Gone { .. }
             | Input::Timer { .. }
             | Input::Delivered { .. }

@@ -94,6 +94,12 @@ impl InputId {
         InputId(format!("post:{}", hex(&digest, 16)))
     }
 
+    /// A post is overheard once; it may still be put to the desk afterwards.
+    pub fn of_overheard(post: &PostId) -> InputId {
+        let digest = Sha256::digest(post.key());
+        InputId(format!("overheard:{}", hex(&digest, 16)))
+    }
+
     /// Each edit of a post takes effect once.
     pub fn of_edit(post: &PostId, at: Timestamp) -> InputId {
         let digest = Sha256::digest(format!("{} {}", at.as_microsecond(), post.key()));

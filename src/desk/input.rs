@@ -19,6 +19,9 @@ use crate::subjects::SubjectId;
 pub enum Input {
     /// Somebody wrote.
     Post(Box<Post>),
+    /// Somebody wrote, not to the desk, with a hashtag to which it listens. `address` is where people read
+    /// the post.
+    Overheard { post: Box<Post>, address: String },
     /// The time came that a question's timer named.
     Timer { code: Code, reason: Reason, at: Timestamp },
     /// Somebody edited a post of theirs, at this time. The post is as it is now.
@@ -66,6 +69,7 @@ impl Input {
     pub fn id(&self) -> InputId {
         match self {
             Input::Post(post) => InputId::of_post(&post.id()),
+            Input::Overheard { post, .. } => InputId::of_overheard(&post.id()),
             Input::Edited { post, at } => InputId::of_edit(&post.id(), *at),
             Input::Gone { post } => InputId::of_deletion(post),
             Input::Timer { code, reason, at } => {

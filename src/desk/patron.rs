@@ -366,7 +366,7 @@ fn own_question(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Option<Code> {
 }
 
 /// The subjects to route to, each with the terms that speak for it.
-fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
+pub(crate) fn found_subjects(classification: &Classification) -> Vec<FoundSubject> {
     let terms_of = |subject: &crate::subjects::SubjectId| {
         let matched = classification.matched.iter();
         let mut found: Vec<_> = matched

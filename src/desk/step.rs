@@ -139,4 +139,6 @@ pub enum Outcome {
     Held,
     /// A stranger's answer to a published question, kept for the coordinator.
     Offered,
+    /// Librarians were told of a question that nobody put to the desk.
+    Overheard,
 }

@@ -461,6 +461,12 @@ pub fn unlinked(was_linked: bool) -> String {
     }
 }
 
+pub fn overheard(subjects: &str, address: &str) -> String {
+    format!(
+        "A public question that may be for you ({subjects}): {address}\n\nIt wasn't put to me, and its author doesn't know of me. If you'd like to help, reply to it there yourself."
+    )
+}
+
 pub fn reply_must_be_public(code: &Code) -> String {
     format!(
         "I can't carry a private message to the other side of {code}. Please reply to my post about it where I wrote it."

@@ -17,7 +17,7 @@ use crate::desk::letter::Delivery;
 use crate::desk::{Input, LetterId, Network, Post};
 use crate::engine::run::Stop;
 use crate::engine::{Engine, HandleError, Handled, backoff};
-use crate::networks::{Batch, Connector, Failure};
+use crate::networks::{Batch, Connector, Failure, Overheard};
 use crate::store::StoreError;
 
 /// How long to wait before trying an account again that cannot be used: a person has to mend it.
@@ -169,7 +169,7 @@ async fn once(
         Ok(batch) => batch,
         Err(failure) => return Some(Err(Interrupted::Network(failure))),
     };
-    let Batch { posts, cursor: next, more, unreadable } = batch;
+    let Batch { posts, cursor: next, more, unreadable, overheard } = batch;
     if unreadable > 0 {
         let network = network.name();
         warn!(
@@ -178,6 +178,9 @@ async fn once(
         );
     }
     if let Err(error) = take_in(engine, posts, doubts, stop).await? {
+        return Some(Err(Interrupted::Desk(error)));
+    }
+    if let Err(error) = take_in_overheard(engine, overheard).await {
         return Some(Err(Interrupted::Desk(error)));
     }
     if let Some(next) = next.filter(|next| Some(next) != cursor.as_ref())
@@ -212,6 +215,14 @@ async fn take_in(
         }
     }
     Some(Ok(()))
+}
+
+/// Hands what was overheard to the core.
+async fn take_in_overheard(engine: &Engine, overheard: Vec<Overheard>) -> Result<(), HandleError> {
+    for Overheard { post, address } in overheard {
+        engine.handle(Input::Overheard { post: Box::new(post), address }).await?;
+    }
+    Ok(())
 }
 
 /// Letters of which nobody knows whether they are on the network.

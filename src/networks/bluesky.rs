@@ -32,13 +32,13 @@ use tracing::debug;
 
 use crate::clock;
 use crate::desk::letter::Refusal;
-use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, PostId, Visibility};
+use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, Post, PostId, Visibility};
 use crate::networks::bluesky::memory::{Memory, Wanted};
 use crate::networks::bluesky::notifications::{Answer, Found};
 use crate::networks::bluesky::record::{KEYS_MAX, NotAPost, POSTS, key_of};
 use crate::networks::bluesky::session::{Session, Sessions};
 use crate::networks::bluesky::xrpc::{Call, Trouble};
-use crate::networks::{Batch, Failure, Finding, Outgoing, Report};
+use crate::networks::{Batch, Failure, Finding, Outgoing, Overheard, Report};
 
 /// How often the desk looks for new posts unless told otherwise.
 pub const POLL: Duration = Duration::from_secs(20);
@@ -59,6 +59,7 @@ pub struct Settings {
     poll: Duration,
     page_limit: usize,
     chat_service: String,
+    hashtags: Vec<String>,
 }
 
 // Who the desk is there is nobody's business in a log.
@@ -85,6 +86,7 @@ impl Settings {
             poll: POLL,
             page_limit: PAGE_LIMIT_MAX,
             chat_service: chat::SERVICE.to_owned(),
+            hashtags: Vec::new(),
         }
     }
 
@@ -104,6 +106,12 @@ impl Settings {
     /// of the service in its document.
     pub fn with_chat_service(mut self, service: impl Into<String>) -> Settings {
         self.chat_service = service.into();
+        self
+    }
+
+    /// Hashtags, without `#`, whose public posts the desk overhears.
+    pub fn with_hashtags(mut self, hashtags: Vec<String>) -> Settings {
+        self.hashtags = hashtags;
         self
     }
 
@@ -218,8 +226,9 @@ impl Connector {
                 Err(failure) => debug!(%failure, "Bluesky could not be searched for missed mentions"),
             }
         }
+        let overheard = self.overhear(&mut memory, &desk).await;
         let heard = self.hear(memory::chat_cursor(cursor).as_deref(), &desk).await;
-        Ok(memory.hand_out(heard))
+        Ok(Batch { overheard, ..memory.hand_out(heard) })
     }
 
     /// Returns when it is time to look again: this network rings no bell.
@@ -356,6 +365,37 @@ impl Connector {
         self.call(&call).await.map_err(Trouble::when_reading)
     }
 
+    /// New public posts with one of the hashtags, which are not for the desk.
+    async fn overhear(&self, memory: &mut Memory, desk: &Account) -> Vec<Overheard> {
+        if self.settings.hashtags.is_empty() || !memory.listening_is_due(clock::now()) {
+            return Vec::new();
+        }
+        let mut overheard = Vec::new();
+        for hashtag in &self.settings.hashtags {
+            let query = format!("#{hashtag}");
+            let parameters = [
+                ("q", query.as_str()),
+                ("tag", hashtag.as_str()),
+                ("sort", "latest"),
+                ("limit", SEARCH_LIMIT),
+            ];
+            let call = Call::Query { method: "app.bsky.feed.searchPosts", parameters: &parameters };
+            match self.call::<Found>(&call).await {
+                Ok(found) => {
+                    let now = clock::now();
+                    overheard.extend(memory.take_overheard(found.strangers(desk, now), now));
+                }
+                Err(trouble) => {
+                    debug!(failure = %trouble.when_reading(), "Bluesky could not be searched for a hashtag");
+                }
+            }
+        }
+        overheard
+            .into_iter()
+            .filter_map(|post| Some(Overheard { address: address_of(&post)?, post }))
+            .collect()
+    }
+
     async fn post(&self, outgoing: &Outgoing) -> Result<Place, Failure> {
         let session = self.session().await?;
         if let Some(place) = &outgoing.reply_to {
@@ -470,6 +510,12 @@ impl Connector {
 }
 
 const UNCLEAR_ANSWER: Failure = Failure::Unsure("the server does not say where the post is");
+
+/// Where people read a post in the network's own app.
+fn address_of(post: &Post) -> Option<String> {
+    let key = post.place.post.id.rsplit('/').next()?;
+    Some(format!("https://bsky.app/profile/{}/post/{key}", post.author.id.id))
+}
 
 /// The desk's own account. The desk is automated, and says so.
 fn account(did: String, handle: String) -> Account {

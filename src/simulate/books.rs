@@ -171,7 +171,7 @@ pub(crate) fn person_of(input: &Input) -> Option<&AccountId> {
     match input {
         Input::Post(post) => Some(&post.author.id),
         // Nobody edits or deletes anything here.
-        Input::Timer { .. } | Input::Edited { .. } | Input::Gone { .. } => None,
+        Input::Timer { .. } | Input::Overheard { .. } | Input::Edited { .. } | Input::Gone { .. } => None,
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),

@@ -314,8 +314,11 @@ impl<'p> World<'p> {
             Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
                 named.extend(letter.about.iter().cloned());
             }
-            // Nobody edits or deletes anything here.
-            Input::Coordinator { .. } | Input::Edited { .. } | Input::Gone { .. } => {}
+            // Nobody edits or deletes anything here, and nothing is overheard.
+            Input::Coordinator { .. }
+            | Input::Overheard { .. }
+            | Input::Edited { .. }
+            | Input::Gone { .. } => {}
         }
         let is_post = matches!(input, Input::Post(_));
         // What became of a letter concerns the question it is about, and no other.

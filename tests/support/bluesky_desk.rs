@@ -30,6 +30,8 @@ pub struct Desk<'n> {
     password: String,
     pub folder: tempfile::TempDir,
     pub sandbox: Option<Arc<Sandbox>>,
+    /// Makes the desk's connector to one more network.
+    pub beside: Option<Box<dyn Fn() -> Connector>>,
     /// The service of direct messages; nobody, unless a test starts one.
     pub chat: String,
     life: Option<Life>,
@@ -61,7 +63,7 @@ impl<'n> Desk<'n> {
         let folder = tempfile::tempdir().unwrap();
         let service = net.service().to_owned();
         let chat = "did:web:localhost%3A1#bsky_chat".to_owned();
-        Desk { person, service, password, folder, sandbox: None, chat, life: None }
+        Desk { person, service, password, folder, sandbox: None, beside: None, chat, life: None }
     }
 
     /// The desk's connector by itself.
@@ -88,6 +90,7 @@ impl<'n> Desk<'n> {
         if let Some(sandbox) = &self.sandbox {
             connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
         }
+        connectors.extend(self.beside.iter().map(|connector| Arc::new(connector())));
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let running = {

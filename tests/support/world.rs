@@ -184,6 +184,13 @@ impl World {
         place
     }
 
+    /// Somebody writes to nobody in particular, with a hashtag to which the desk listens.
+    pub fn wonders(&mut self, who: &Account, text: &str) {
+        let post = Post { addressed: false, ..self.post(who, text, Visibility::Public, None) };
+        let address = format!("https://{}.example/{}", who.id.network, post.place.post.id);
+        self.input(Input::Overheard { post: Box::new(post), address });
+    }
+
     /// Somebody edits the post that asked their latest question.
     pub fn edits(&mut self, who: &Account, text: &str) {
         let question = self.latest_question(who);
@@ -251,7 +258,8 @@ impl World {
         let now = self.now;
         let audience = match &input {
             Input::Post(post) | Input::Edited { post, .. } => Some(self.audience_of(post)),
-            Input::Gone { .. }
+            Input::Overheard { .. }
+            | Input::Gone { .. }
             | Input::Timer { .. }
             | Input::Delivered { .. }
             | Input::Refused { .. }

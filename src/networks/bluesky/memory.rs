@@ -55,6 +55,8 @@ const PAGE_FAILURES_MAX: u32 = 2;
 
 /// How often the network is searched for mentions that caused no notification, and how far back.
 const SEARCH_EVERY: SignedDuration = SignedDuration::from_mins(30);
+/// How often the network is searched for hashtags.
+const LISTEN_EVERY: SignedDuration = SignedDuration::from_mins(5);
 pub(super) const SEARCH_BACK: SignedDuration = LATE;
 
 /// What is stored between runs.
@@ -98,8 +100,9 @@ pub(super) struct Memory {
     page_failed: bool,
     top_pages: usize,
     sweep_pages: usize,
-    /// When the network was last searched.
+    /// When the network was last searched for missed mentions, and for hashtags.
     searched_at: Option<Timestamp>,
+    listened_at: Option<Timestamp>,
     posts: Vec<Post>,
     unreadable: usize,
 }
@@ -147,6 +150,7 @@ impl Memory {
             top_pages: 0,
             sweep_pages: 0,
             searched_at: None,
+            listened_at: None,
             posts: Vec::new(),
             unreadable: 0,
         }
@@ -234,6 +238,32 @@ impl Memory {
         due
     }
 
+    /// Whether it is time to search for hashtags.
+    pub(super) fn listening_is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.listened_at.is_none_or(|at| LISTEN_EVERY <= now.duration_since(at));
+        if due {
+            self.listened_at = Some(now);
+        }
+        due
+    }
+
+    /// The posts among those found by a hashtag that are new, and not for the desk. They are not waited
+    /// for: what a crash loses of them is lost.
+    pub(super) fn take_overheard(&mut self, items: Vec<Item>, now: Timestamp) -> Vec<Post> {
+        let mut posts = Vec::new();
+        for item in items {
+            let key = self.hasher.hash_one(("overheard", &item.key));
+            let is_new = self.seen.insert(key) && self.when_new(&item, now).is_some();
+            if let Content::Post(post) = item.content
+                && is_new
+                && !post.addressed
+            {
+                posts.push(*post);
+            }
+        }
+        posts
+    }
+
     /// Takes in what a search found.
     pub(super) fn take_found(&mut self, items: Vec<Item>, now: Timestamp) {
         for item in items {
@@ -282,7 +312,7 @@ impl Memory {
         cursor.chat = heard.cursor;
         let cursor = serde_json::to_string(cursor).expect("times and numbers can be written as JSON");
         let unreadable = self.unreadable + heard.unreadable;
-        Batch { posts, cursor: Some(cursor), more: more || heard.more, unreadable }
+        Batch { posts, cursor: Some(cursor), more: more || heard.more, unreadable, ..Batch::default() }
     }
 
     fn start_over(&mut self) {

@@ -67,10 +67,19 @@ impl Answer {
 impl Found {
     /// The posts found, read as the notifications that they should have caused.
     pub(super) fn items(&self, desk: &Account, now: Timestamp) -> Vec<Item> {
+        self.items_as("mention", desk, now)
+    }
+
+    /// The posts found, read as what they are: not for the desk, unless they mention it.
+    pub(super) fn strangers(&self, desk: &Account, now: Timestamp) -> Vec<Item> {
+        self.items_as("quote", desk, now)
+    }
+
+    fn items_as(&self, reason: &str, desk: &Account, now: Timestamp) -> Vec<Item> {
         let notifications = self.posts.iter().map(|post| {
             let mut notification = post.clone();
             if let Some(fields) = notification.as_object_mut() {
-                fields.insert("reason".to_owned(), Value::from("mention"));
+                fields.insert("reason".to_owned(), Value::from(reason));
             }
             notification
         });

@@ -184,7 +184,7 @@ impl Memory {
         let cursor = serde_json::to_string(&self.cursor).ok();
         self.given_out.clone_from(&cursor);
         let posts = posts.into_iter().map(|(id, post)| self.below_own(id, post)).collect();
-        Batch { posts, cursor, more: false, unreadable: self.unreadable }
+        Batch { posts, cursor, unreadable: self.unreadable, ..Batch::default() }
     }
 
     /// A message replies to what the desk wrote last in the same conversation before it.
