@@ -802,6 +802,7 @@ async fn a_check_says_what_is_in_order_and_what_to_mend() {
     log-in true: the desk is @desk.test / -
     reading false: the answer is not one of the AT Protocol / check the address of the service, and try again later
     posting true: the account has a place for posts; none was written to try it / -
+    direct messages false: the answer is a refusal, but not one of the AT Protocol / check the address of the service, and try again later
     ");
 
     let fake = Fake::bare().await;

@@ -673,7 +673,7 @@ fn commands_do_the_same_whether_the_desk_runs_or_not() {
     --- stderr
     error: the account does not say which network it is on
 
-    hint: write the network in front, as in `sandbox:nina`; the networks are `sandbox` or `bluesky` or `mastodon` or `x`
+    hint: write the network in front, as in `sandbox:nina`; the networks are `sandbox` or `bluesky` or `mastodon` or `x` or `facebook`
 
     $ stumper librarians add bluesky:nina.example --subject history
     exit: 1

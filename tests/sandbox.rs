@@ -304,7 +304,7 @@ async fn the_desk_hears_what_is_for_it() {
     for (name, visibility, reply_to, text, wanted) in rows {
         let saying = Saying { in_reply_to: reply_to.map(|own| own.id), ..saying("ann", *visibility, text) };
         let placed = world.sandbox.say(saying, noon()).await.unwrap();
-        let Batch { posts, cursor: next, more, unreadable } =
+        let Batch { posts, cursor: next, more, unreadable, overheard: _ } =
             world.desk.fetch(cursor.as_deref()).await.unwrap();
         cursor = next;
         assert_eq!((more, unreadable), (false, 0), "{name}");

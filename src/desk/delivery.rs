@@ -81,6 +81,10 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
+    // Elsewhere it is the server that cannot keep it private, and nothing they do would help.
+    if !letter.to.id.network.has_flat_messages() {
+        return;
+    }
     // From now on, what may be asked in public is asked in public again.
     draft.person_mut(&letter.to).wrote_directly = false;
     if !draft.may_help(&letter.to) {

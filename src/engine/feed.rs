@@ -26,7 +26,7 @@ const ENTRIES_MAX: usize = 200;
 const PAGE: usize = 200;
 
 /// The shortest time between two writings of the file.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// How long to wait before writing is tried again where it failed.
 const RETRY: Duration = Duration::from_secs(60);
@@ -57,20 +57,20 @@ pub(super) async fn keep(engine: Arc<Engine>, feed: Arc<Feed>, mut stop: Stop) {
     let mut written = None;
     loop {
         changes.borrow_and_update();
-        let wait = match renew(&engine, &feed, &mut written, clock::now()) {
-            Ok(()) => {
-                // The engine outlives its parts, so that an error cannot come.
-                if stop.or(changes.changed()).await.is_none() {
-                    return;
-                }
-                PAUSE
-            }
+        let renewed = renew(&engine, &feed, &mut written, clock::now());
+        let wait = match &renewed {
+            Ok(()) => PAUSE,
             Err(error) => {
                 warn!(%error, "The feed of published questions cannot be written: {error}");
                 RETRY
             }
         };
         if stop.or(tokio::time::sleep(wait)).await.is_none() {
+            return;
+        }
+        // What changed during the pause is noticed at once. The engine outlives its parts, so that an
+        // error cannot come.
+        if renewed.is_ok() && stop.or(changes.changed()).await.is_none() {
             return;
         }
     }
