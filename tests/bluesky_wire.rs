@@ -647,7 +647,8 @@ async fn a_mention_that_caused_no_notification_is_searched_for() {
     fake.on("GET", LIST).respond_with(empty).mount(&fake.server).await;
     let mut missed = mention("missed", SOON, "who wrote this?");
     missed.as_object_mut().unwrap().remove("reason");
-    let found = ok(json!({"posts": [missed, {"broken": true}], "hitsTotal": 1}));
+    let before_the_desk = mention("old", "2020-01-01T00:00:00Z", "who wrote that?");
+    let found = ok(json!({"posts": [missed, before_the_desk, {"broken": true}], "hitsTotal": 2}));
     fake.on("GET", "/xrpc/app.bsky.feed.searchPosts")
         .and(query_param("mentions", "did:plc:desk"))
         .respond_with(found)

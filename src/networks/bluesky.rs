@@ -382,8 +382,7 @@ impl Connector {
             let call = Call::Query { method: "app.bsky.feed.searchPosts", parameters: &parameters };
             match self.call::<Found>(&call).await {
                 Ok(found) => {
-                    let now = clock::now();
-                    overheard.extend(memory.take_overheard(found.strangers(desk, now), now));
+                    overheard.extend(memory.take_overheard(found.strangers(desk, clock::now())));
                 }
                 Err(trouble) => {
                     debug!(failure = %trouble.when_reading(), "Bluesky could not be searched for a hashtag");

@@ -249,11 +249,11 @@ impl Memory {
 
     /// The posts among those found by a hashtag that are new, and not for the desk. They are not waited
     /// for: what a crash loses of them is lost.
-    pub(super) fn take_overheard(&mut self, items: Vec<Item>, now: Timestamp) -> Vec<Post> {
+    pub(super) fn take_overheard(&mut self, items: Vec<Item>) -> Vec<Post> {
         let mut posts = Vec::new();
         for item in items {
             let key = self.hasher.hash_one(("overheard", &item.key));
-            let is_new = self.seen.insert(key) && self.when_new(&item, now).is_some();
+            let is_new = self.seen.insert(key) && self.was_written_lately(&item);
             if let Content::Post(post) = item.content
                 && is_new
                 && !post.addressed
@@ -264,10 +264,13 @@ impl Memory {
         posts
     }
 
-    /// Takes in what a search found.
+    /// Takes in what a search found. That something is not in the list of notifications says nothing
+    /// about its age here, so that only what was written lately is new.
     pub(super) fn take_found(&mut self, items: Vec<Item>, now: Timestamp) {
         for item in items {
-            self.take_item(item, now);
+            if self.was_written_lately(&item) {
+                self.take_item(item, now);
+            }
         }
     }
 
@@ -360,12 +363,17 @@ impl Memory {
 
     /// When a post that was not seen before appeared; `None` for an old one.
     fn when_new(&self, item: &Item, now: Timestamp) -> Option<Timestamp> {
-        let cursor = self.cursor.as_ref()?;
-        let not_before = cursor.mark.map_or(cursor.since, |mark| cursor.since.max(before(mark, LATE)));
-        if item.written_at >= not_before {
+        if self.was_written_lately(item) {
             return Some(item.written_at);
         }
         self.whole.then_some(now)
+    }
+
+    /// Whether a post was written since the desk was first started, and not long before the newest known.
+    fn was_written_lately(&self, item: &Item) -> bool {
+        let Some(cursor) = &self.cursor else { return false };
+        let not_before = cursor.mark.map_or(cursor.since, |mark| cursor.since.max(before(mark, LATE)));
+        item.written_at >= not_before
     }
 }
 
