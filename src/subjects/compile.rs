@@ -27,7 +27,7 @@ pub(super) struct Index {
     texts: String,
     /// English first, then the other languages that rules speak.
     pub(super) lexicons: Vec<Lexicon>,
-    /// What was learned. Its ids of terms are others than those of [`terms`](Index::terms).
+    /// What was learned. Its ids of terms are its own.
     pub(super) learned: Learned,
     /// Hashtags as people write them, folded.
     pub(super) tags: HashMap<Box<str>, Vec<Ending>>,
