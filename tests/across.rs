@@ -26,7 +26,7 @@ async fn open<'n>(net: &'n BlueskyNetwork, server: &Server) -> Desk<'n> {
     let (address, token) = (server.address.clone(), server.person("desk").account().token);
     desk.beside = Some(Box::new(move || {
         let token = SecretString::from(token.clone());
-        let settings = network::Settings::new(&address, token).with_poll(Duration::from_millis(50));
+        let settings = network::Settings::new(&address, token).with_poll(Duration::from_millis(500));
         Connector::Mastodon(Box::new(network::Connector::new(settings, http::client().unwrap())))
     }));
     desk.start().await;
