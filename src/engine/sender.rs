@@ -71,6 +71,9 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 /// A wait that is shorter is not worth telling.
 const BEHIND_MIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// How often a long backlog is counted while nothing is sent.
+const BACKLOG_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// Tells the time.
 pub type Clock<'c> = &'c (dyn Fn() -> Timestamp + Sync);
 
@@ -125,11 +128,15 @@ pub(super) async fn send(
     let mut calls = FuturesUnordered::new();
     let (mut rest_until, mut rough) = (Timestamp::MIN, 0);
     let mut plan = Plan::default();
+    let mut backlog_read_at = Timestamp::MIN;
     loop {
         changes.borrow_and_update();
         let now = clock::now();
         let open = *session.borrow_and_update() == Session::Open && !stop.is_asked();
         let mut started = 0;
+        if open && now < rest_until {
+            sender.watch_backlog(now, &mut backlog_read_at);
+        }
         if open && now >= rest_until {
             for (thread, rows) in sender.ready(now, &busy, &mut plan) {
                 if calls.len() >= THREADS_MAX {
@@ -257,6 +264,25 @@ impl<'e> Sender<'e> {
                 warn!(%error, "The outbox cannot be read: {error}");
                 Vec::new()
             }
+        }
+    }
+
+    /// Keeps what patrons are told up to date while nothing is sent and letters pile up. A long backlog is
+    /// read no more often than every few seconds.
+    fn watch_backlog(self, now: Timestamp, read_at: &mut Timestamp) {
+        let read = |limit| self.engine.store().outbox(self.connector.network(), now, limit);
+        let is_due = BACKLOG_AGAIN <= now.duration_since(*read_at);
+        let waiting = match read(BATCH).map(|rows| rows.len()) {
+            Ok(few) if few < BATCH => Some(few),
+            Ok(_) if is_due => {
+                *read_at = now;
+                read(BACKLOG_MAX).ok().map(|rows| rows.len())
+            }
+            // Not due yet, or unreadable, which is said when it is read for sending.
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(waiting) = waiting {
+            self.tell_behind(waiting, now);
         }
     }
 
