@@ -272,6 +272,30 @@ pub struct Finding {
     pub mend: Option<String>,
 }
 
+impl Finding {
+    /// Something that is in order.
+    fn good(what: &'static str, found: impl Into<String>) -> Finding {
+        Finding { what, ok: true, found: found.into(), mend: None }
+    }
+
+    /// What a failed call says to a coordinator.
+    fn trouble(what: &'static str, failure: &Failure) -> Finding {
+        let (found, mend) = match failure {
+            // Written as what is wrong, a colon, and what to do.
+            Failure::AccountDead(why) => match why.split_once(": ") {
+                Some((found, mend)) => (found.to_owned(), Some(mend.to_owned())),
+                None => ((*why).to_owned(), None),
+            },
+            Failure::Later { .. } => (failure.to_string(), Some("try again then".to_owned())),
+            Failure::Transient(why) | Failure::Unsure(why) => {
+                ((*why).to_owned(), Some("check the address of the service, and try again later".to_owned()))
+            }
+            Failure::Refused(_) => (failure.to_string(), None),
+        };
+        Finding { what, ok: false, found, mend }
+    }
+}
+
 /// Whether this is a language tag that servers take. The tag of a post is not worth losing the post.
 fn is_language_tag(tag: &str) -> bool {
     tag.len() <= LANGUAGE_BYTES_MAX

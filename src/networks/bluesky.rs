@@ -281,17 +281,19 @@ impl Connector {
                 report.account = Some(account.handle);
             }
             Err(failure) => {
-                report.findings.push(trouble_found("log-in", &failure));
+                report.findings.push(Finding::trouble("log-in", &failure));
                 return report;
             }
         }
         report.findings.push(match self.page(&Wanted::Top(None)).await {
-            Ok(_) => good("reading", "mentions and replies can be read"),
-            Err(failure) => trouble_found("reading", &failure),
+            Ok(_) => Finding::good("reading", "mentions and replies can be read"),
+            Err(failure) => Finding::trouble("reading", &failure),
         });
         report.findings.push(match self.repository().await {
-            Ok(()) => good("posting", "the account has a place for posts; none was written to try it"),
-            Err(failure) => trouble_found("posting", &failure),
+            Ok(()) => {
+                Finding::good("posting", "the account has a place for posts; none was written to try it")
+            }
+            Err(failure) => Finding::trouble("posting", &failure),
         });
         report.findings.push(self.check_chat().await);
         report
@@ -544,24 +546,4 @@ fn unsure_after(trouble: Trouble) -> Failure {
         Failure::Transient(why) | Failure::Unsure(why) => Failure::Unsure(why),
         failure @ (Failure::Later { .. } | Failure::AccountDead(_) | Failure::Refused(_)) => failure,
     }
-}
-
-fn good(what: &'static str, found: &str) -> Finding {
-    Finding { what, ok: true, found: found.to_owned(), mend: None }
-}
-
-fn trouble_found(what: &'static str, failure: &Failure) -> Finding {
-    let (found, mend) = match failure {
-        // Written as what is wrong, a colon, and what to do.
-        Failure::AccountDead(why) => match why.split_once(": ") {
-            Some((found, mend)) => (found.to_owned(), Some(mend.to_owned())),
-            None => ((*why).to_owned(), None),
-        },
-        Failure::Later { .. } => (failure.to_string(), Some("try again then".to_owned())),
-        Failure::Transient(why) | Failure::Unsure(why) => {
-            ((*why).to_owned(), Some("check the address of the service, and try again later".to_owned()))
-        }
-        Failure::Refused(_) => (failure.to_string(), None),
-    };
-    Finding { what, ok: false, found, mend }
 }

@@ -209,7 +209,7 @@ impl Connector {
         let mut report = Report { network: Network::Facebook, account: None, findings: Vec::new() };
         match self.connect().await {
             Ok(page) => {
-                report.findings.push(good("log-in", "the token opens the Page"));
+                report.findings.push(Finding::good("log-in", "the token opens the Page"));
                 report.account = Some(page.handle).filter(|name| !name.is_empty());
             }
             Err(failure) => {
@@ -218,7 +218,7 @@ impl Connector {
             }
         }
         report.findings.push(match self.feed(clock::now(), None).await {
-            Ok(_) => good("reading", "the Page's posts can be read; none was written to try it"),
+            Ok(_) => Finding::good("reading", "the Page's posts can be read; none was written to try it"),
             Err(trouble) => bad("reading", &trouble.when_reading()),
         });
         report
@@ -372,10 +372,6 @@ pub fn is_id(id: &str) -> bool {
 /// What two texts must share to be the same: networks change blanks and the ends of lines.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
-}
-
-fn good(what: &'static str, found: &str) -> Finding {
-    Finding { what, ok: true, found: found.to_owned(), mend: None }
 }
 
 fn bad(what: &'static str, failure: &Failure) -> Finding {

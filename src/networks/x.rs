@@ -180,21 +180,21 @@ impl Connector {
         let account = match self.connect().await {
             Ok(account) => account,
             Err(failure) => {
-                report.findings.push(trouble_found("log-in", &failure));
+                report.findings.push(Finding::trouble("log-in", &failure));
                 report.findings.push(self.money());
                 return report;
             }
         };
-        report.findings.push(good("log-in", format!("the desk is @{}", account.handle)));
+        report.findings.push(Finding::good("log-in", format!("the desk is @{}", account.handle)));
         report.findings.push(match self.page_of_mentions(&account, None, None, PAGE_MIN).await {
-            Ok(_) => good("mentions", "they can be read".to_owned()),
-            Err(failure) => trouble_found("mentions", &failure),
+            Ok(_) => Finding::good("mentions", "they can be read".to_owned()),
+            Err(failure) => Finding::trouble("mentions", &failure),
         });
         report.findings.push(match self.page_of_messages(&account, None, 1).await {
-            Ok(_) => good("direct messages", "they can be read".to_owned()),
-            Err(failure) => trouble_found("direct messages", &failure),
+            Ok(_) => Finding::good("direct messages", "they can be read".to_owned()),
+            Err(failure) => Finding::trouble("direct messages", &failure),
         });
-        report.findings.push(good(
+        report.findings.push(Finding::good(
             "what is said there",
             "one reply to each post that calls the desk, no acknowledgement; librarians are asked in direct messages \
              once they have written one"
@@ -296,7 +296,7 @@ impl Connector {
             let mend = "raise `monthly_dollars` in `[network.budget]`, or wait for the next month";
             return Finding { what: "budget", ok: false, found, mend: Some(mend.to_owned()) };
         }
-        good("budget", found)
+        Finding::good("budget", found)
     }
 
     async fn say_that_reading_is_over(&self) {
@@ -312,25 +312,4 @@ impl Connector {
              answers. Raise `monthly_dollars` in `[network.budget]`, or wait for the next month"
         );
     }
-}
-
-fn good(what: &'static str, found: String) -> Finding {
-    Finding { what, ok: true, found, mend: None }
-}
-
-fn trouble_found(what: &'static str, failure: &Failure) -> Finding {
-    let (found, mend) = match failure {
-        // Written as what is wrong, a colon, and what to do.
-        Failure::AccountDead(why) => match why.split_once(": ") {
-            Some((found, mend)) => (found.to_owned(), Some(mend.to_owned())),
-            None => ((*why).to_owned(), None),
-        },
-        Failure::Later { .. } => (failure.to_string(), Some("try again then".to_owned())),
-        Failure::Transient(why) | Failure::Unsure(why) => (
-            (*why).to_owned(),
-            Some("try again later; if it stays so, check the address of the service".to_owned()),
-        ),
-        Failure::Refused(_) => (failure.to_string(), None),
-    };
-    Finding { what, ok: false, found, mend }
 }

@@ -26,7 +26,7 @@ use crate::desk::{Account, Anchor, Confidential, Network, Place, Post, PostId, V
 use crate::networks::bluesky::notifications;
 use crate::networks::bluesky::richtext;
 use crate::networks::bluesky::xrpc::{Call, Trouble};
-use crate::networks::bluesky::{Connector, UNCLEAR_ANSWER, good, trouble_found};
+use crate::networks::bluesky::{Connector, UNCLEAR_ANSWER};
 use crate::networks::{Failure, Finding, Outgoing};
 
 /// The chat service of the network.
@@ -288,7 +288,7 @@ impl Connector {
     pub(super) async fn check_chat(&self) -> Finding {
         let call = Call::Query { method: "chat.bsky.convo.getLog", parameters: &[] };
         match self.call::<IgnoredAny>(&call).await {
-            Ok(_) => good("direct messages", "private questions and answers can be read and sent"),
+            Ok(_) => Finding::good("direct messages", "private questions and answers can be read and sent"),
             Err(Trouble::Refused(no)) if no.lacks_the_right() => Finding {
                 what: "direct messages",
                 ok: false,
@@ -299,7 +299,7 @@ impl Connector {
                     "make another app password and tick \"Allow access to your direct messages\"".to_owned(),
                 ),
             },
-            Err(trouble) => trouble_found("direct messages", &trouble.when_reading()),
+            Err(trouble) => Finding::trouble("direct messages", &trouble.when_reading()),
         }
     }
 

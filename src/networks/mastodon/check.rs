@@ -4,7 +4,7 @@
 
 use crate::desk::Network;
 use crate::networks::mastodon::{Connector, RIGHTS};
-use crate::networks::{Failure, Finding, Report};
+use crate::networks::{Finding, Report};
 
 impl Connector {
     /// Tries everything the desk needs there, without writing a post.
@@ -13,34 +13,34 @@ impl Connector {
         let known = match self.log_in().await {
             Ok(known) => known,
             Err(failure) => {
-                report.findings.push(trouble_found("log-in", &failure));
+                report.findings.push(Finding::trouble("log-in", &failure));
                 return report;
             }
         };
         let handle = &known.me.account.handle;
         let kind = known.server.family.name();
-        report.findings.push(good("log-in", format!("the desk is @{handle}, on {kind}")));
+        report.findings.push(Finding::good("log-in", format!("the desk is @{handle}, on {kind}")));
         report.account = Some(handle.clone());
         report.findings.push(match self.page(&known, None, None).await {
-            Ok(_) => good("reading", "mentions and replies can be read".to_owned()),
-            Err(failure) => trouble_found("reading", &failure),
+            Ok(_) => Finding::good("reading", "mentions and replies can be read".to_owned()),
+            Err(failure) => Finding::trouble("reading", &failure),
         });
         let limits = known.server.limits;
         let (graphemes, link) = (limits.graphemes_max, limits.link_graphemes_min);
         let lengths = format!("{graphemes} characters, a link counts as {link}; longer texts become threads");
-        report.findings.push(good("length", lengths));
+        report.findings.push(Finding::good("length", lengths));
         if known.server.has_policy() {
             report.findings.push(self.policy_found().await);
         }
         for lack in known.server.lacks() {
-            report.findings.push(good(lack.what, format!("{}; {}", lack.found, lack.instead)));
+            report.findings.push(Finding::good(lack.what, format!("{}; {}", lack.found, lack.instead)));
         }
         report
     }
 
     async fn policy_found(&self) -> Finding {
         match self.accept_everybody().await {
-            Ok(()) => good("strangers", "their private mentions come through".to_owned()),
+            Ok(()) => Finding::good("strangers", "their private mentions come through".to_owned()),
             Err(trouble) => Finding {
                 what: "strangers",
                 ok: false,
@@ -52,24 +52,4 @@ impl Connector {
             },
         }
     }
-}
-
-fn good(what: &'static str, found: String) -> Finding {
-    Finding { what, ok: true, found, mend: None }
-}
-
-fn trouble_found(what: &'static str, failure: &Failure) -> Finding {
-    let (found, mend) = match failure {
-        // Written as what is wrong, a colon, and what to do.
-        Failure::AccountDead(why) => match why.split_once(": ") {
-            Some((found, mend)) => (found.to_owned(), Some(mend.to_owned())),
-            None => ((*why).to_owned(), None),
-        },
-        Failure::Later { .. } => (failure.to_string(), Some("try again then".to_owned())),
-        Failure::Transient(why) | Failure::Unsure(why) => {
-            ((*why).to_owned(), Some("check the address of the server, and try again later".to_owned()))
-        }
-        Failure::Refused(_) => (failure.to_string(), None),
-    };
-    Finding { what, ok: false, found, mend }
 }
