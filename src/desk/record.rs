@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::desk::person::is_default;
 use crate::subjects::SubjectId;
@@ -102,8 +103,16 @@ pub struct Work {
     pub not_solved: u16,
     /// How many of the questions they claimed had waited for how long, in classes, by the hour at which
     /// they were asked.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_hour")]
     pub waits: BTreeMap<u8, [u16; WAITS]>,
+}
+
+/// Reads a map whose keys are hours. JSON writes them as texts, and where a record lies inside something
+/// that is tagged, as in archives, serde does not turn such texts into numbers again by itself.
+fn by_hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, [u16; WAITS]>, D::Error> {
+    let texts = BTreeMap::<String, [u16; WAITS]>::deserialize(deserializer)?;
+    let hours = texts.into_iter().map(|(hour, waits)| Ok((hour.parse()?, waits)));
+    hours.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
 }
 
 /// What the invitations of all librarians of a desk showed together.
@@ -432,6 +441,23 @@ mod tests {
     use super::*;
 
     const WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+    /// Archives and replies to the command line hold people inside tagged values.
+    #[test]
+    fn a_record_comes_back_from_inside_something_tagged() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "row", rename_all = "snake_case")]
+        enum Row {
+            Person { record: Record },
+        }
+        let mut record = Record::default();
+        let asked_at: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
+        record.ended_a_wait(&SubjectId::new("history"), asked_at, SignedDuration::from_mins(3));
+        let row = Row::Person { record };
+        let text = serde_json::to_string(&row).unwrap();
+        assert!(text.contains("waits"), "{text}");
+        assert_eq!(serde_json::from_str::<Row>(&text).unwrap(), row);
+    }
 
     fn about(subject: &SubjectId) -> About<'_> {
         About { subject, sent_at: Timestamp::UNIX_EPOCH }

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
 use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
-use stumper::desk::record::Allowance;
+use stumper::desk::record::{Allowance, Record};
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};
@@ -106,7 +106,12 @@ pub(crate) fn invitation(librarian: &str) -> Invitation {
 }
 
 pub(crate) fn librarian(name: &str, subjects: &[&str]) -> Person {
+    let mut record = Record::default();
+    for subject in subjects {
+        record.ended_a_wait(&SubjectId::new(*subject), at(0), SignedDuration::from_mins(3));
+    }
     let librarian = Librarian {
+        record,
         opted_in_at: Some(at(0)),
         subjects: subjects.iter().map(|subject| SubjectId::new(*subject)).collect(),
         ..Librarian::newcomer(3, Allowance::default())
