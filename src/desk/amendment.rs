@@ -1,8 +1,10 @@
 //! A patron edits or deletes what they asked, on their own network.
 //!
 //! **Invariant:** only the author of a post changes anything by it, and a question whose post is gone is
-//! told to nobody any more: its copies are on their way to be deleted.
+//! told to nobody any more: its copies are on their way to be deleted. `stop` and `forget me` work in an
+//! edit as they do in a post.
 
+use crate::desk::conversation;
 use crate::desk::draft::{Draft, Room};
 use crate::desk::escalation;
 use crate::desk::ids::Code;
@@ -18,11 +20,15 @@ use crate::desk::wording;
 /// A post was edited: the question says what it says now, and whoever was asked is told.
 pub(crate) fn on_edited(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     let Some(code) = question_of(draft, &post.id()) else { return Outcome::Outdated };
-    let room = draft.room(&post.author, Some(&code));
-    let Some(question) = draft.question_mut(&code).filter(|question| question.patron.id == post.author.id)
-    else {
+    if draft.question(&code).is_none_or(|question| question.patron.id != post.author.id) {
         return Outcome::Outdated;
-    };
+    }
+    // Whoever writes `stop` over what they had asked is left alone as well.
+    if conversation::asks_to_be_left_alone(draft, post) {
+        return conversation::on_post(draft, post);
+    }
+    let room = draft.room(&post.author, Some(&code));
+    let Some(question) = draft.question_mut(&code) else { return Outcome::Outdated };
     if !replace(question, &post.id(), post.text.reveal()) {
         return Outcome::Outdated;
     }

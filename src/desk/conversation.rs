@@ -122,7 +122,7 @@ fn has_a_part(draft: &Draft<'_>, post: &Post) -> bool {
 
 /// Whether the post is one of the two words that always work, even below a post of the desk that was
 /// forgotten since.
-fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
+pub(crate) fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
     let said = commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
     matches!(said, Said::Stop | Said::ForgetMe)
 }
