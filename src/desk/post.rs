@@ -52,7 +52,7 @@ impl Network {
     /// How visible a copy of a post may be there: at most as visible as the post, and no more than
     /// needed. `None` where the network has nothing narrow enough, so that no copy may be made.
     ///
-    /// On Bluesky every post is public. What was not goes there as a direct message.
+    /// On Bluesky and X every post is public. What was not goes there as a direct message.
     pub fn copy_visibility(self, original: Visibility) -> Option<Visibility> {
         match (self, original) {
             (Network::Sandbox | Network::Mastodon, Visibility::Direct | Visibility::Followers) => {
@@ -61,12 +61,11 @@ impl Network {
             (Network::Sandbox | Network::Mastodon, Visibility::Unlisted | Visibility::Public) => {
                 Some(Visibility::Unlisted)
             }
-            (Network::Bluesky, Visibility::Public) => Some(Visibility::Public),
-            (Network::Bluesky, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => {
-                Some(Visibility::Direct)
-            }
-            (Network::X, Visibility::Direct | Visibility::Followers) => Some(Visibility::Direct),
-            (Network::X, Visibility::Unlisted | Visibility::Public) => Some(Visibility::Public),
+            (Network::Bluesky | Network::X, Visibility::Public) => Some(Visibility::Public),
+            (
+                Network::Bluesky | Network::X,
+                Visibility::Direct | Visibility::Followers | Visibility::Unlisted,
+            ) => Some(Visibility::Direct),
             (Network::Facebook, Visibility::Public) => Some(Visibility::Public),
             (Network::Facebook, Visibility::Direct | Visibility::Followers | Visibility::Unlisted) => None,
         }
