@@ -33,6 +33,8 @@ pub(crate) fn hold(draft: &mut Draft<'_>, post: &Post, screening: &Screening) ->
     draft.note(&code, format!("Held back as {}: {}", screening.kind, because.join(", ")));
     draft.add_question(patron::question(draft, &code, post, held(screening.kind, because)));
     draft.set_timer(&code, Reason::Erase, draft.view.settings.keep_for);
+    // An edit or a deletion of the post is seen like that of any other.
+    draft.link(post.id(), Some(code), post.author.id.clone());
     Outcome::Held
 }
 
