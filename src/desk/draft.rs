@@ -375,7 +375,8 @@ impl<'a> Draft<'a> {
                 Content::Post { reply_to: Some(ReplyTo::Post(other)), .. } => other.post == place.post,
                 Content::Post { .. } | Content::Delete { .. } => false,
             });
-            in_this_step || question.is_some_and(|found| found.replied_to.as_ref() == Some(&place.post_id()))
+            let post = place.post_id();
+            in_this_step || self.questions().any(|found| found.replied_to.as_ref() == Some(&post))
         });
         let to_patron = question.is_some_and(|question| question.patron.id == words.to.id);
         // A patron who said anything about it in a direct message need not be in the view.
