@@ -23,7 +23,7 @@ mod intake;
 mod ladder;
 pub mod letter;
 mod librarian;
-mod libraries;
+pub(crate) mod libraries;
 pub mod linking;
 pub mod manners;
 pub mod outbox;

@@ -617,6 +617,42 @@ fn completions_are_scripts_that_shells_can_read() {
     assert_eq!(folder.told(&["completions", "tcsh"]).lines().next(), Some("exit: 1"));
 }
 
+/// A desk for several libraries: the coordinator says who belongs to which, and a roster keeps it.
+#[test]
+fn a_librarian_is_prepared_as_one_of_a_library() {
+    let folder = Folder::new();
+    let libraries =
+        "[[library]]\nid = \"springfield\"\nname = \"Springfield Library\"\nhead_start = \"10m\"\n";
+    folder.write(
+        "bot.toml",
+        &format!("{}\n{libraries}", std::fs::read_to_string(folder.path("bot.toml")).unwrap()),
+    );
+    let add = |who: &str, library: &str| {
+        folder.told(&["librarians", "add", who, "--subject", "history", "--library", library])
+    };
+    assert!(add("sandbox:nina", "Springfield Library").starts_with("exit: 0"));
+    insta::assert_snapshot!(add("sandbox:otto", "shelbyville"), @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no such library
+
+    hint: the libraries are `springfield`
+    "#);
+    let roster = folder.data(&["librarians", "export"]);
+    assert!(roster.contains("library = \"springfield\""), "{roster}");
+    let other = Folder::new();
+    other.write("roster.toml", &roster);
+    let refused = other.told(&["librarians", "import", "roster.toml"]);
+    assert!(refused.contains("add it to `bot.toml`"), "{refused}");
+    other.write(
+        "bot.toml",
+        &format!("{}\n{libraries}", std::fs::read_to_string(other.path("bot.toml")).unwrap()),
+    );
+    assert!(other.told(&["librarians", "import", "roster.toml"]).starts_with("exit: 0"));
+    assert_eq!(other.data(&["librarians", "export"]), roster);
+}
+
 #[test]
 fn commands_do_the_same_whether_the_desk_runs_or_not() {
     let talk = |folder: &Folder| {

@@ -294,6 +294,7 @@ impl Town {
                 hours: Vec::new(),
                 languages: Vec::new(),
                 limit: None,
+                library: None,
                 opted_in_at: None,
             },
             _ => Action::PauseLibrarian { account: account.id, until: None },

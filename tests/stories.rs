@@ -311,6 +311,7 @@ fn direct(world: &mut World, stage: &str) -> Result<(), String> {
                 hours: Vec::new(),
                 languages: Vec::new(),
                 limit: None,
+                library: None,
                 opted_in_at: None,
             });
         }

@@ -76,6 +76,9 @@ pub(super) struct Add {
     /// How many open questions they will have at a time.
     #[arg(long, value_parser = clap::value_parser!(u32).range(roster_file::LIMITS))]
     limit: Option<u32>,
+    /// The library they belong to, one of the `[[library]]` in `bot.toml`, where the desk serves several.
+    #[arg(long, value_name = "ID")]
+    library: Option<String>,
 }
 
 fn language(tag: &str) -> Result<String, String> {
@@ -216,6 +219,7 @@ impl Add {
             hours: Vec::new(),
             languages: self.languages,
             limit: self.limit,
+            library: self.library,
             opted_in_at: None,
         })
     }

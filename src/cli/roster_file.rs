@@ -57,6 +57,9 @@ struct Entry {
     #[serde(default)]
     languages: BTreeSet<String>,
     limit: Option<u32>,
+    /// The id of their library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    library: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     opted_in_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,6 +152,7 @@ fn entry(row: &RosterRow) -> Entry {
         subjects: librarian.subjects.into_iter().collect(),
         languages: librarian.languages,
         limit: Some(librarian.limit),
+        library: row.library.clone(),
         opted_in_at: librarian.opted_in_at,
         hours: librarian.hours,
     }
@@ -162,6 +166,7 @@ fn action(entry: Entry) -> Result<Action, Problem> {
         hours: entry.hours,
         languages: entry.languages.into_iter().collect(),
         limit: entry.limit,
+        library: entry.library,
         opted_in_at: entry.opted_in_at,
     })
 }

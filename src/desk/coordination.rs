@@ -22,10 +22,11 @@ use crate::desk::wording;
 /// Carries out a coordinator's wish. [`Outcome::Outdated`] where what it is about is not there any more.
 pub(crate) fn on_action(draft: &mut Draft<'_>, action: &Action) -> Outcome {
     match action {
-        Action::AddLibrarian { account, subjects, hours, languages, limit, opted_in_at } => {
+        Action::AddLibrarian { account, subjects, hours, languages, limit, library, opted_in_at } => {
             let settings = draft.view.settings;
             let person = draft.person_mut(account);
             person.account = account.clone();
+            person.library = library.clone().or(person.library.take());
             let librarian = person.librarian.get_or_insert_with(|| volunteering::newcomer(settings));
             librarian.subjects.extend(subjects.iter().cloned());
             librarian.languages.extend(languages.iter().cloned());

@@ -47,6 +47,9 @@ pub enum Action {
         hours: Vec<Hours>,
         languages: Vec<String>,
         limit: Option<u32>,
+        /// The id of the library they belong to, where the desk serves several.
+        #[serde(default)]
+        library: Option<String>,
         /// Set only when importing an exported roster: when this librarian opted in.
         opted_in_at: Option<Timestamp>,
     },

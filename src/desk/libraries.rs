@@ -103,7 +103,8 @@ pub(crate) fn head_start(
     (person.library.as_ref() != Some(own) && now < until).then_some(until)
 }
 
-fn named<'s>(settings: &'s Settings, name: &str) -> Option<&'s Library> {
+/// The library that somebody means: by its id, or its name.
+pub(crate) fn named<'s>(settings: &'s Settings, name: &str) -> Option<&'s Library> {
     let is_meant =
         |library: &&Library| library.id.eq_ignore_ascii_case(name) || library.name.eq_ignore_ascii_case(name);
     settings.libraries.iter().find(is_meant)

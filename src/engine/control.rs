@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::desk::letter::{Content, Delivery, Refusal};
+use crate::desk::libraries;
 use crate::desk::outlets::{OfferFate, Verdict};
 use crate::desk::question::{self, Entry, Reason};
 use crate::desk::{
@@ -139,6 +140,9 @@ pub struct RosterRow {
     pub network: Network,
     pub id: String,
     pub handle: String,
+    /// The id of their library, where they belong to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
     pub librarian: Librarian,
 }
 
@@ -344,6 +348,7 @@ async fn attempt(engine: &Engine, data: &Path, request: Request) -> Result<Reply
         }
         Request::Add { id, mut action } => {
             known_subjects(engine, &mut action)?;
+            known_library(engine, &mut action)?;
             wish(engine, id, action).await
         }
         Request::Pause { id, who, until } => {
@@ -427,11 +432,28 @@ fn known_subjects(engine: &Engine, action: &mut Action) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Writes the library of a new librarian as `bot.toml` calls it.
+fn known_library(engine: &Engine, action: &mut Action) -> Result<(), Trouble> {
+    let Action::AddLibrarian { library: Some(library), .. } = action else { return Ok(()) };
+    let settings = engine.settings();
+    let Some(found) = libraries::named(&settings, library) else {
+        let all: Vec<&str> = settings.libraries.iter().map(|library| library.id.as_str()).collect();
+        let hint = match all.is_empty() {
+            true => "add it to `bot.toml` as a `[[library]]` with this `id`".to_owned(),
+            false => format!("the libraries are `{}`", all.join("`, `")),
+        };
+        return Err(refused("there is no such library", hint));
+    };
+    library.clone_from(&found.id);
+    Ok(())
+}
+
 fn roster_rows(engine: &Engine) -> Vec<RosterRow> {
     let row = |(person, librarian): (&Person, &Librarian)| RosterRow {
         network: person.account.id.network,
         id: person.account.id.id.clone(),
         handle: person.account.handle.clone(),
+        library: person.library.clone(),
         librarian: librarian.clone(),
     };
     engine.store().roster().iter().map(row).collect()

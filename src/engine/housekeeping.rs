@@ -246,6 +246,7 @@ mod tests {
             hours: Vec::new(),
             languages: Vec::new(),
             limit: None,
+            library: None,
             opted_in_at: None,
         };
         engine.handle(Input::Coordinator { id: "1".to_owned(), action }).await.unwrap();

@@ -152,6 +152,7 @@ impl People {
             hours: volunteer.hours.clone(),
             languages: Vec::new(),
             limit: population.librarians.get(volunteer.group).and_then(|group| group.limit),
+            library: None,
             opted_in_at: Some(at),
         })
     }
