@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     watch: bool,
     /// Find out how many volunteers it takes, at which hours and in which subjects, to answer enough
     /// questions in time.
-    #[arg(long, conflicts_with_all = ["compare", "svg", "watch", "seeds", "days"])]
+    #[arg(long, conflicts_with_all = ["compare", "svg", "watch", "seeds", "days", "policy"])]
     staff: bool,
     /// With `--staff`: the share of questions to answer in time, in per cent.
     #[arg(long, value_name = "PERCENT", default_value_t = 90, requires = "staff", value_parser = clap::value_parser!(u8).range(1..=99))]
@@ -195,7 +195,7 @@ fn planned(arguments: &Arguments, population: &Population, plan: &Plan) -> Strin
         .collect();
     format!(
         "{}: {found}\n\n{}\nIn five other worlds {} were answered in time ({} to {}).\n\
-         Every volunteer is assumed to be like the first group of the population, to be on duty each day, and to \n\
+         Every volunteer is assumed to be like the first group of the population, to be on duty each day, and to\n\
          take turns with nobody; holidays and illness come on top.\n",
         population.about,
         output::table(&["HOURS", "VOLUNTEERS", "SUBJECTS"], &rows),

@@ -90,10 +90,14 @@ fn subjects(asked: &[&Question], librarians: &[&Librarian]) -> Subjects {
     let unclear = asked.iter().filter(|question| question.subjects.is_empty()).count();
     let mut listed: Vec<(&SubjectId, f64)> = counts.into_iter().collect();
     listed.sort_by(|one, other| other.1.total_cmp(&one.1));
+    // Where no question was about a subject, there are no weights to throw dice by.
+    let is_any_found = listed.iter().any(|(_, count)| 0.0 < *count);
+    let weights = listed.iter().filter(|_| is_any_found).map(|(_, count)| *count);
     Subjects {
-        count: listed.len(),
+        // A world has a subject, even if nobody here takes one or asks about one.
+        count: listed.len().max(1),
         zipf: 0.0,
-        weights: listed.iter().map(|(_, count)| *count).collect(),
+        weights: weights.collect(),
         names: listed.iter().map(|(id, _)| id.to_string()).collect(),
         parents: 0,
         unclear: unclear as f64 / asked.len() as f64,

@@ -1,7 +1,8 @@
 //! How many volunteers a desk needs, at which hours and in which subjects, to be quick enough.
 //!
-//! The plan grows: a world is simulated, it is counted in which hours and subjects questions were answered too
-//! late, volunteers are put there, and again. At the end it is tried how many of the last ones can be spared.
+//! The plan grows: a few worlds are simulated, it is counted in which hours and subjects questions were answered
+//! too late, volunteers are put there, and again, until it is enough in other worlds too. At the end it is tried
+//! how many of the last ones can be spared.
 //!
 //! **Invariant:** the plan is only as true as the population it is made for; whoever shows it says what was
 //! assumed. The same population and seed give the same plan.
@@ -30,7 +31,13 @@ const ROUNDS_MAX: usize = 60;
 /// A plan of more volunteers is not looked for.
 const VOLUNTEERS_MAX: usize = 2_000;
 
-/// How many other worlds the finished plan is tried in.
+/// When so many rounds brought nothing, more volunteers are no help: they are twice as many by then.
+const ROUNDS_IN_VAIN_MAX: usize = 6;
+
+/// How many worlds a plan is made in, so that it does not fit the chance of one.
+const WORLDS: u64 = 3;
+
+/// How many other worlds the plan is tried in.
 const TRIALS: u64 = 5;
 
 /// What is asked of a plan.
@@ -86,22 +93,40 @@ pub fn plan(
     for place in 0..SHIFTS {
         staff.add(&mut all_alike(population, place), 1);
     }
-    let (mut share, mut misses) = staff.tried(seed);
+    let (mut best, mut best_share, mut rounds_in_vain) = (staff.kinds.clone(), 0.0, 0);
+    let mut before = BTreeMap::new();
     for _ in 0..ROUNDS_MAX {
+        let (share, mut misses) = staff.tried(made_in(seed));
         progress(share / goal.share);
+        // What is enough here by chance is not enough elsewhere.
+        if goal.share <= share && goal.share <= staff.tried(others(seed)).0 {
+            staff.spare(&before, seed);
+            return staff.finished(seed);
+        }
+        if best_share < share {
+            (best, best_share, rounds_in_vain) = (staff.kinds.clone(), share, 0);
+        } else {
+            rounds_in_vain += 1;
+        }
         let count = staff.count();
-        if goal.share <= share || VOLUNTEERS_MAX <= count {
+        if rounds_in_vain == ROUNDS_IN_VAIN_MAX || VOLUNTEERS_MAX <= count {
             break;
         }
-        let before = staff.kinds.clone();
-        let more = (count / 8).max(1);
-        staff.add(&mut misses, more);
-        (share, misses) = staff.tried(seed);
-        if goal.share <= share {
-            staff.spare(&before, seed);
-        }
+        before = staff.kinds.clone();
+        staff.add(&mut misses, (count / 8).max(1).min(VOLUNTEERS_MAX - count));
     }
+    staff.kinds = best;
     staff.finished(seed)
+}
+
+/// The worlds that a plan is made in.
+fn made_in(seed: u64) -> impl Iterator<Item = u64> {
+    (0..WORLDS).map(move |world| seed.wrapping_add(world))
+}
+
+/// The worlds that a plan is tried in: it grows until it is enough there, but not by what was missed there.
+fn others(seed: u64) -> impl Iterator<Item = u64> {
+    (WORLDS..WORLDS + TRIALS).map(move |world| seed.wrapping_add(world))
 }
 
 struct Staff<'p> {
@@ -159,23 +184,25 @@ impl Staff<'_> {
                 std::iter::repeat_n(kind.clone(), new)
             })
             .collect();
+        let with = |count: usize| {
+            let mut kinds = before.clone();
+            for kind in added.iter().take(count) {
+                *kinds.entry(kind.clone()).or_default() += 1;
+            }
+            kinds
+        };
         let (mut too_few, mut enough) = (0, added.len());
         while too_few + 1 < enough {
             let middle = usize::midpoint(too_few, enough);
-            self.kinds = before.clone();
-            for kind in added.iter().take(middle) {
-                *self.kinds.entry(kind.clone()).or_default() += 1;
-            }
-            if self.goal.share <= self.tried(seed).0 {
+            self.kinds = with(middle);
+            let goal = self.goal.share;
+            if goal <= self.tried(made_in(seed)).0 && goal <= self.tried(others(seed)).0 {
                 enough = middle;
             } else {
                 too_few = middle;
             }
         }
-        self.kinds = before.clone();
-        for kind in added.iter().take(enough) {
-            *self.kinds.entry(kind.clone()).or_default() += 1;
-        }
+        self.kinds = with(enough);
     }
 
     /// The volunteers are like the first group of the population in all but hours and subjects.
@@ -203,15 +230,23 @@ impl Staff<'_> {
         Population { librarians, patrons, scale: 1.0, ..self.population.clone() }
     }
 
-    /// The share of questions answered in time, and where they were not.
-    fn tried(&self, seed: u64) -> (f64, Misses) {
+    /// The share of questions answered in time in these worlds together, and where they were not.
+    fn tried(&self, seeds: impl Iterator<Item = u64>) -> (f64, Misses) {
         let population = self.staffed();
-        let mut world = World::new(&population, self.settings, DAYS, seed, false);
+        let (mut shares, mut misses) = (Vec::new(), Misses::new());
+        for seed in seeds {
+            shares.push(self.lived_through(&population, seed, &mut misses));
+        }
+        (mean(&shares), misses)
+    }
+
+    /// The share of questions answered in time in one world. Those that were not are added to `misses`.
+    fn lived_through(&self, population: &Population, seed: u64, misses: &mut Misses) -> f64 {
+        let mut world = World::new(population, self.settings, DAYS, seed, false);
         world.run(&mut |_| {});
         let limit = (self.goal.minutes * crate::simulate::people::MINUTE) as i64;
         let zone = crate::desk::commands::hours::zone_named(&self.zone);
         let zone = zone.unwrap_or(jiff::tz::TimeZone::UTC);
-        let mut misses = Misses::new();
         for asked in world.questions.iter().filter(|asked| asked.counts) {
             if asked.answered_at.is_some_and(|at| at - asked.at <= limit) {
                 continue;
@@ -220,12 +255,14 @@ impl Staff<'_> {
             let hour = usize::from(zone.to_datetime(at).hour().unsigned_abs());
             *misses.entry((hour / SHIFT_HOURS, asked.subject)).or_default() += 1.0;
         }
-        (Results::of(&world, "waves", DAYS).within_minutes(self.goal.minutes), misses)
+        Results::of(&world, "waves", DAYS).within_minutes(self.goal.minutes)
     }
 
     fn finished(&self, seed: u64) -> Plan {
-        let shares: Vec<f64> = (1..=TRIALS).map(|trial| self.tried(seed.wrapping_add(trial)).0).collect();
-        let share = shares.iter().sum::<f64>() / shares.len() as f64;
+        let population = self.staffed();
+        let shares: Vec<f64> =
+            others(seed).map(|seed| self.lived_through(&population, seed, &mut Misses::new())).collect();
+        let share = mean(&shares);
         let ids = crate::simulate::people::subject_ids(self.population);
         let shifts = self.kinds.iter().map(|((shift, subjects, is_general), count)| Shift {
             hours: hours_of(*shift),
@@ -243,6 +280,10 @@ impl Staff<'_> {
             shifts: shifts.collect(),
         }
     }
+}
+
+fn mean(shares: &[f64]) -> f64 {
+    shares.iter().sum::<f64>() / shares.len() as f64
 }
 
 /// What is missed before anybody is there: everything, as it is asked.

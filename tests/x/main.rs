@@ -8,6 +8,7 @@
 mod cli;
 mod description;
 mod faults;
+mod lost;
 #[path = "../support/x.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses another part of it")]
 mod server;
