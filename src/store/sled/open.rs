@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use sled::{Config, Db, Mode, Tree};
+use tracing::info;
 
 use crate::desk::{Person, Roster};
 use crate::store::OpenError;
@@ -201,6 +202,7 @@ fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
         }
     }
     if found < FORMAT {
+        info!("The database is of an earlier format; its rows are moved over, which is done once");
         tree.clear().map_err(damaged)?;
         format1::move_rows(&format_tree, &tree)
             .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
