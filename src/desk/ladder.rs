@@ -86,7 +86,7 @@ pub(crate) fn send_lists(draft: &mut Draft<'_>, code: &Code) -> Outcome {
         .cloned()
         .collect();
     // What is needed first stands first, then what was asked first.
-    stumpers.sort_by_key(|question| (question.need_by.unwrap_or(Timestamp::MAX), question.asked_at));
+    stumpers.sort_by_key(|question| question.in_order_of_need());
     let readers: Vec<AccountId> =
         draft.view.roster.digest_readers().map(|person| person.account.id.clone()).collect();
     for reader in readers {

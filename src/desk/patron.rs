@@ -316,17 +316,21 @@ pub(crate) fn done(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     cancel(draft, spoken)
 }
 
-/// All open questions this person has a part in.
+/// All open questions this person has a part in: those needed first come first, then the others by age.
 pub(crate) fn my_questions(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let author = &spoken.post.author.id;
     let line = |question: &Question| {
         wording::one_of_my_questions(question, &escalation::subject_names(draft, question))
     };
-    let asked: Vec<String> = open_questions(draft, author).into_iter().map(line).collect();
+    let listed = |mut questions: Vec<&Question>| -> Vec<String> {
+        questions.sort_by_key(|question| question.in_order_of_need());
+        questions.into_iter().map(line).collect()
+    };
+    let asked = listed(open_questions(draft, author));
     let accounts = linking::accounts_of(draft, author);
     let is_live =
         |question: &&Question| accounts.iter().any(|account| librarian::is_live(question, &account.id));
-    let invited = draft.questions().filter(is_live).map(line).collect::<Vec<_>>();
+    let invited = listed(draft.questions().filter(is_live).collect());
     draft.reply(spoken.post, Purpose::Reply, wording::my_questions(&asked, &invited));
     Outcome::Commanded
 }

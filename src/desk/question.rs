@@ -120,6 +120,11 @@ impl Question {
         self.invitations.iter().rev().find(|invitation| invitation.librarian.id == *librarian)
     }
 
+    /// For sorting: what is needed first comes first, then what has no day, the oldest first.
+    pub fn in_order_of_need(&self) -> (Timestamp, Timestamp) {
+        (self.need_by.unwrap_or(Timestamp::MAX), self.asked_at)
+    }
+
     /// Whether it has ended, or somebody or some timer will move it on.
     pub fn is_looked_after(&self) -> bool {
         self.state.is_final() || !self.timers.is_empty() || self.owner().is_some()

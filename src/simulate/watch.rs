@@ -376,3 +376,6 @@ impl Watch {
 fn marks(text: &str) -> impl Iterator<Item = &str> {
     text.split('§').skip(1).step_by(2).filter(|mark| !mark.is_empty() && mark.len() < 20)
 }
+
+#[cfg(test)]
+mod tests;
