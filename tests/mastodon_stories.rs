@@ -16,10 +16,14 @@ use std::time::Duration;
 
 use mastodon::{Fault, Person, Profile, Server, Stream, eventually};
 use mastodon_desk::{Desk, generous};
-use stumper::desk::Visibility;
+use secrecy::SecretString;
 use stumper::desk::question::State;
-use stumper::networks::mastodon as network;
+use stumper::desk::{Settings, Visibility};
+use stumper::engine::{self, Engine};
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
+use stumper::networks::{Connector, http, mastodon as network};
+use stumper::store::Store;
+use stumper::subjects::Subjects;
 
 // ---- The stories that every kind of server is told ----
 
