@@ -11,6 +11,7 @@
 mod api;
 mod catch_up;
 mod check;
+mod hashtags;
 mod html;
 mod pace;
 mod sending;
@@ -19,7 +20,7 @@ mod status;
 mod stream;
 mod write;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -37,12 +38,13 @@ use crate::desk::post::TextLimits;
 use crate::desk::{Account, AccountId, Content, Letter, Network, Place, PostId};
 use crate::networks::mastodon::api::{Api, Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::catch_up::Cursor;
+use crate::networks::mastodon::hashtags::Overhearing;
 use crate::networks::mastodon::pace::Kind;
 pub use crate::networks::mastodon::pace::{Limits, Rate};
 use crate::networks::mastodon::server::Server;
 use crate::networks::mastodon::status::{Item, Me};
 use crate::networks::mastodon::stream::{Bell, Listening};
-use crate::networks::{Batch, Failure, Now, Outgoing, Overheard};
+use crate::networks::{Batch, Failure, Now, Outgoing};
 
 /// How often the desk looks for new posts while no stream tells of them, unless told otherwise.
 pub const POLL: Duration = Duration::from_secs(5);
@@ -58,9 +60,6 @@ const PAGES_BACK_MAX: usize = 50;
 
 /// How often filtered notifications are let through.
 const REQUESTS_EVERY: SignedDuration = SignedDuration::from_mins(10);
-
-/// How often posts with hashtags are read.
-const OVERHEAR_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 /// How many filtered senders are let through at a time.
 const REQUESTS_MAX: usize = 40;
@@ -83,6 +82,7 @@ pub struct Settings {
     streaming: Option<String>,
     limits: Limits,
     hashtags: Vec<String>,
+    overhear_every: SignedDuration,
 }
 
 // Who the desk is there is nobody's business in a log.
@@ -95,13 +95,26 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// `server` is the web address of the server; `token` an access token of the account.
     pub fn new(server: &str, token: SecretString) -> Settings {
-        let (server, limits, hashtags) = (server.to_owned(), Limits::default(), Vec::new());
-        Settings { server, token, poll: POLL, streaming: None, limits, hashtags }
+        Settings {
+            server: server.to_owned(),
+            token,
+            poll: POLL,
+            streaming: None,
+            limits: Limits::default(),
+            hashtags: Vec::new(),
+            overhear_every: hashtags::OVERHEAR_EVERY,
+        }
     }
 
     /// Hashtags, without `#`, whose public posts the desk overhears.
     pub fn with_hashtags(mut self, hashtags: Vec<String>) -> Settings {
         self.hashtags = hashtags;
+        self
+    }
+
+    /// How often posts with hashtags are looked for.
+    pub fn with_overhearing_every(mut self, every: SignedDuration) -> Settings {
+        self.overhear_every = every;
         self
     }
 
@@ -138,14 +151,6 @@ pub struct Connector {
     broken: Mutex<(RandomState, HashSet<u64>)>,
     requests_seen: Mutex<Option<Timestamp>>,
     overhearing: Mutex<Overhearing>,
-}
-
-/// How far the posts with hashtags were read.
-#[derive(Clone, Debug, Default)]
-struct Overhearing {
-    at: Option<Timestamp>,
-    /// The newest post by hashtag. What was there before the first look is not overheard.
-    newest: BTreeMap<String, String>,
 }
 
 /// What logging in told.
@@ -391,48 +396,6 @@ impl Connector {
         };
         let now = clock::now();
         Ok(rows.iter().map(|row| status::item(row, &known.me, now)).collect())
-    }
-
-    /// New public posts with one of the hashtags, which are not for the desk.
-    async fn overhear(&self, known: &Known) -> Vec<Overheard> {
-        let now = clock::now();
-        if self.settings.hashtags.is_empty() {
-            return Vec::new();
-        }
-        let mut overhearing = self.overhearing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if overhearing.at.is_some_and(|at| now.duration_since(at) < OVERHEAR_EVERY) {
-            return Vec::new();
-        }
-        overhearing.at = Some(now);
-        let mut overheard = Vec::new();
-        for hashtag in &self.settings.hashtags {
-            let before = overhearing.newest.get(hashtag).cloned();
-            let path = format!("/api/v1/timelines/tag/{hashtag}");
-            let query: Vec<_> = before.iter().map(|id| ("since_id", id.as_str())).collect();
-            let rows = match self.api.call(Call::get(Kind::Listening, &path, &query)).await {
-                Ok(answer) => answer.as_array().cloned().unwrap_or_default(),
-                Err(trouble) => {
-                    debug!(failure = %trouble.when_reading(), "A hashtag could not be read on Mastodon");
-                    continue;
-                }
-            };
-            let newest = rows.iter().filter_map(|row| status::text(row, "id"));
-            if let Some(newest) = newest.max_by(|one, other| catch_up::by_age(one, other)) {
-                overhearing.newest.insert(hashtag.clone(), newest.to_owned());
-            }
-            let Some(before) = before else { continue };
-            // Some servers give older ones too.
-            let is_new = |row: &&Value| {
-                status::text(row, "id").is_some_and(|id| catch_up::by_age(id, &before).is_gt())
-            };
-            overheard.extend(rows.iter().filter(is_new).filter_map(|row| {
-                let post = status::post(row, &known.me, now).filter(|post| !post.addressed)?;
-                let address = status::text(row, "url").or_else(|| status::text(row, "uri"))?.to_owned();
-                Some(Overheard { post, address })
-            }));
-        }
-        *self.overhearing.lock().unwrap_or_else(PoisonError::into_inner) = overhearing;
-        overheard
     }
 
     /// The page after the oldest id that is remembered; where that brings nothing beyond what is

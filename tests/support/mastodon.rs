@@ -92,6 +92,8 @@ pub struct Account {
     pub domain: String,
     pub token: String,
     pub bot: bool,
+    /// What the account says of itself, in HTML.
+    pub note: String,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +155,8 @@ pub struct World {
     pub accepted_requests: usize,
     pub posts_allowed: Option<Allowed>,
     pub requests_allowed: Option<Allowed>,
+    /// Under a hashtag it shows also what is not public, as no server should.
+    pub tags_leak: bool,
     used: BTreeMap<(&'static str, i64), u32>,
     /// How many requests went beyond a limit.
     pub beyond_limits: usize,
@@ -205,6 +209,7 @@ impl Server {
             accepted_requests: 0,
             posts_allowed: None,
             requests_allowed: None,
+            tags_leak: false,
             used: BTreeMap::new(),
             beyond_limits: 0,
             stream: Stream::Works,
@@ -234,6 +239,7 @@ impl Server {
             domain: domain.to_owned(),
             token: format!("token-of-{name}"),
             bot: false,
+            note: "<p>reader</p>".to_owned(),
         });
         drop(world);
         Person { server: self.clone(), name: name.to_owned() }

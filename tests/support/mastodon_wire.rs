@@ -243,6 +243,7 @@ fn route(world: &mut World, name: &str, asked: &Asked<'_>) -> Said {
             let short = acct.strip_suffix(&format!("@{DOMAIN}")).unwrap_or(acct);
             world.accounts.get(short).map_or_else(|| no(404, "Record not found"), |found| ok(account(found)))
         }
+        ("GET", ["v1", "timelines", "tag", tag]) => tagged(world, tag, query),
         ("GET", ["v1", "accounts", id, "statuses"]) => own_statuses(world, name, id, query),
         ("GET", ["v1", "notifications"]) => notifications(world, name, query),
         ("PATCH", ["v2", "notifications", "policy"]) if world.profile.has_policy() => {
@@ -397,6 +398,25 @@ fn own_statuses(world: &World, name: &str, id: &str, query: &[(String, String)])
     ok(Value::Array(theirs.take(40).map(|found| status(world, found)).collect()))
 }
 
+/// The newest posts with a hashtag, the newest first.
+fn tagged(world: &World, tag: &str, query: &[(String, String)]) -> Said {
+    let value = |wanted: &str| query.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+    let limit = value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20).min(40);
+    let since = value("since_id").and_then(|id| world.statuses.iter().find(|status| status.id == id));
+    let tag = format!("#{tag}").to_lowercase();
+    let has_tag = |text: &str| {
+        let mut words = text.split(|sign: char| !sign.is_alphanumeric() && !matches!(sign, '#' | '_'));
+        words.any(|word| word.to_lowercase() == tag)
+    };
+    let found = world.statuses.iter().rev().filter(|status| {
+        !status.deleted
+            && (status.visibility == "public" || world.tags_leak)
+            && since.is_none_or(|since| since.number < status.number)
+            && has_tag(&status.text)
+    });
+    ok(Value::Array(found.take(limit).map(|found| status(world, found)).collect()))
+}
+
 fn notifications(world: &World, name: &str, query: &[(String, String)]) -> Said {
     let value = |wanted: &str| query.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
     let number = |id: &str| world.notifications.iter().find(|one| one.id == id).map(|one| one.number);
@@ -447,7 +467,7 @@ fn acct(account: &Account) -> String {
 
 fn account(account: &Account) -> Value {
     json!({"id": account.id, "username": account.username, "acct": acct(account), "url": url(account),
-           "bot": account.bot, "note": "<p>reader</p>", "fields": []})
+           "bot": account.bot, "note": account.note, "fields": []})
 }
 
 fn status(world: &World, found: &Status) -> Value {
