@@ -1122,7 +1122,7 @@ fn nothing_lost_a_roster_can_be_moved_with_the_time_of_opting_in() {
     exit: 1
     --- stdout
     --- stderr
-    error: roster.toml:3:1: unknown field `subject`, expected one of `account`, `handle`, `subjects`, `languages`, `limit`, `opted_in_at`, `hours`; nobody was added
+    error: roster.toml:3:1: unknown field `subject`, expected one of `account`, `handle`, `subjects`, `languages`, `limit`, `library`, `opted_in_at`, `hours`; nobody was added
 
     hint: see what `stumper librarians export` writes for the fields and their form
     ");

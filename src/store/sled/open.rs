@@ -202,7 +202,9 @@ fn own_tree(dir: &Path, db: &Db) -> Result<Tree, OpenError> {
         }
     }
     if found < FORMAT {
-        info!("The database is of an earlier format; its rows are moved over, which is done once");
+        if found > 0 {
+            info!("The database is of an earlier format; its rows are moved over, which is done once");
+        }
         tree.clear().map_err(damaged)?;
         format1::move_rows(&format_tree, &tree)
             .map_err(|error| OpenError::Damaged { dir: dir.to_owned(), why: error.to_string() })?;
