@@ -107,7 +107,6 @@ async fn private_question(profile: Profile) {
             (!desk.engine().store().undelivered(10).unwrap().is_empty()).then_some(())
         })
         .await;
-        ann.hears("I can't answer privately on this network").await;
     } else {
         let invitation = clio.hears("Can my landlord evict me").await;
         clio.reply(&invitation.id, &format!("No. {}", "Ask your legal aid office. ".repeat(220)));

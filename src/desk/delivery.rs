@@ -81,18 +81,12 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
-    let network = letter.to.id.network;
-    let body = if network.has_flat_messages() {
-        // From now on, what may be asked in public is asked in public again.
-        draft.person_mut(&letter.to).wrote_directly = false;
-        wording::cannot_reach_you_privately(network)
-    } else if is_private(letter) && is_for_its_patron(draft, letter) {
-        // It is the server that cannot keep it private: nothing they do there would help, but asking in
-        // public may. A librarian who could not be asked misses nothing.
-        wording::declined_private()
-    } else {
+    // Elsewhere it is the server that cannot keep it private, and nothing they do would help.
+    if !letter.to.id.network.has_flat_messages() {
         return;
-    };
+    }
+    // From now on, what may be asked in public is asked in public again.
+    draft.person_mut(&letter.to).wrote_directly = false;
     if !draft.may_help(&letter.to) {
         return;
     }
@@ -104,15 +98,6 @@ fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
         original: Visibility::Public,
         place: None,
         words_of: None,
-        body,
+        body: wording::cannot_reach_you_privately(letter.to.id.network),
     });
-}
-
-fn is_private(letter: &Letter) -> bool {
-    matches!(letter.content, Content::Post { visibility: Visibility::Direct, .. })
-}
-
-fn is_for_its_patron(draft: &Draft<'_>, letter: &Letter) -> bool {
-    let question = letter.about.as_ref().and_then(|code| draft.question(code));
-    question.is_some_and(|question| question.patron.id == letter.to.id)
 }
