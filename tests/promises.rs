@@ -363,6 +363,22 @@ proptest! {
     }
 }
 
+/// Promise 2, opt-in only: `leave` is obeyed also where somebody wrote so much that the desk is silent.
+#[test]
+fn promise_2_whoever_leaves_in_a_flood_is_asked_no_more() {
+    let mut town = Town::new(Settings { replies_per_person_hour: 3, ..Settings::default() });
+    let clio = account(Network::Sandbox, "clio");
+    for _ in 0..6 {
+        town.says(&clio, "help", Visibility::Direct, None);
+    }
+    assert_eq!(town.says(&clio, "leave", Visibility::Direct, None), Outcome::Capped, "it is a flood");
+    let ann = account(Network::Sandbox, "ann");
+    town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
+    let asked = town.world.questions().pop().unwrap().invitations;
+    assert!(!asked.is_empty(), "others are asked");
+    assert!(asked.iter().all(|invitation| invitation.librarian.id != clio.id), "promise 2: she left");
+}
+
 /// Promise 7, confidential: whoever is forgotten leaves no name behind in what they corrected, and what
 /// their words taught may still be learnt.
 #[test]

@@ -77,7 +77,12 @@ pub(crate) fn on_post(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     if post.author.id.network.copy_visibility(post.visibility).is_none() {
         return decline(draft, post);
     }
-    match draft.room(&post.author, spoken.about.as_ref()) {
+    let room = draft.room(&post.author, spoken.about.as_ref());
+    // Whoever leaves is asked nothing more, also where they wrote so much that they are answered no more.
+    if reading.said == Said::Leave && room != Room::Plenty {
+        volunteering::resign(draft, &post.author);
+    }
+    match room {
         Room::Plenty => {}
         Room::LastWord(until) => {
             draft.reply(post, Purpose::Reply, wording::capped(until, draft.view.settings));
