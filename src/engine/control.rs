@@ -438,9 +438,10 @@ fn known_library(engine: &Engine, action: &mut Action) -> Result<(), Trouble> {
     let settings = engine.settings();
     let Some(found) = libraries::named(&settings, library) else {
         let all: Vec<&str> = settings.libraries.iter().map(|library| library.id.as_str()).collect();
-        let hint = match all.is_empty() {
-            true => "add it to `bot.toml` as a `[[library]]` with this `id`".to_owned(),
-            false => format!("the libraries are `{}`", all.join("`, `")),
+        let hint = if all.is_empty() {
+            "add it to `bot.toml` as a `[[library]]` with this `id`".to_owned()
+        } else {
+            format!("the libraries are `{}`", all.join("`, `"))
         };
         return Err(refused("there is no such library", hint));
     };
