@@ -379,6 +379,25 @@ fn promise_2_whoever_leaves_in_a_flood_is_asked_no_more() {
     assert!(asked.iter().all(|invitation| invitation.librarian.id != clio.id), "promise 2: she left");
 }
 
+/// Promises 2 and 4: whoever comes late to the question of somebody who said `stop` learns that it is over,
+/// and is not told that their answer is on its way.
+#[test]
+fn promise_2_a_late_answer_is_not_written_to_whoever_said_stop() {
+    let mut town = Town::new(Settings::default());
+    let (ann, clio) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "clio"));
+    town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
+    let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+    town.world.wait(SignedDuration::from_hours(24 * 14));
+    let given_up = town.world.questions().pop().unwrap();
+    assert_eq!(given_up.state.word(), "unanswered");
+    town.says(&ann, "stop", Visibility::Direct, None);
+    let outcome = town.says(&clio, "It ended on 1 November 1922.", Visibility::Public, Some(&invitation));
+    assert_ne!(outcome, Outcome::Answered);
+    assert_eq!(town.world.posted_to_stopped(), 0, "promise 2: she said stop");
+    let told = town.world.latest_to(&clio.id, None).unwrap();
+    assert!(!told.text.contains("on its way"), "{}", told.text);
+}
+
 /// Promise 7, confidential: whoever is forgotten leaves no name behind in what they corrected, and what
 /// their words taught may still be learnt.
 #[test]

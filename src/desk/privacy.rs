@@ -9,7 +9,7 @@ use crate::desk::draft::Draft;
 use crate::desk::ids::Code;
 use crate::desk::letter::Purpose;
 use crate::desk::post::{Account, AccountId};
-use crate::desk::question::{DeskPost, Fate, Question};
+use crate::desk::question::{DeskPost, Fate, Question, State};
 use crate::desk::step::Outcome;
 use crate::desk::{linking, patron, volunteering, wording};
 
@@ -85,7 +85,9 @@ fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     question.state.rename_owner(&account.id, &nobody.id);
 }
 
+/// What a patron has asked and may still hear of. A librarian may come late to a question that is given up.
 fn own_open(draft: &Draft<'_>, patron: &AccountId) -> Vec<Code> {
-    let own = draft.questions().filter(|question| question.patron.id == *patron && !question.is_over());
+    let is_open = |question: &&Question| !question.is_over() || question.state == State::Unanswered;
+    let own = draft.questions().filter(|question| question.patron.id == *patron).filter(is_open);
     own.map(|question| question.code.clone()).collect()
 }

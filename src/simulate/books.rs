@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::desk::letter::Delivery;
+use crate::desk::question::State;
 use crate::desk::{
     AccountId, Code, Input, InputId, Letter, LetterId, Link, Person, Place, PostId, Question, Roster, Step,
 };
@@ -135,7 +136,8 @@ impl Books {
 
     fn put_question(&mut self, question: Question) {
         let code = &question.code;
-        let is_open = !question.state.is_final();
+        // A librarian may come late to a question that is given up, as long as its patron has not left.
+        let is_open = !question.state.is_final() || question.state == State::Unanswered;
         let asked = question.invitations.iter().map(|invitation| &invitation.librarian.id);
         for account in asked.chain([&question.patron.id]) {
             let codes = self.open.entry(account.clone()).or_default();
