@@ -52,7 +52,7 @@ pub(crate) fn how_many(
             let most = match occasion {
                 Occasion::Begin | Occasion::HandedOn => settings.invite_at_most,
                 Occasion::Declined => 1,
-                Occasion::TimePassed => waves::later(settings),
+                Occasion::TimePassed => waves::LATER,
             };
             waves::enough(chances.take(most.max(at_least)), silent, at_least, settings)
         }
@@ -65,12 +65,18 @@ pub(crate) fn how_many(
 /// How long it is until more are asked.
 pub(crate) fn wait_for_next(draft: &Draft<'_>, code: &Code, found: &Found) -> SignedDuration {
     let settings = draft.view.settings;
-    let wait = match draft.question(code).map(|question| still_waiting(draft, question)) {
+    let question = draft.question(code);
+    let wait = match question.map(|question| (question, still_waiting(draft, question))) {
         None => LOOK_AGAIN_AFTER,
         // There is nobody for whom to hurry: people join and become free without a timer of their own.
-        Some(waiting) if waiting.is_empty() || found.ready.is_empty() => LOOK_AGAIN_AFTER,
-        Some(waiting) => match settings.policy {
-            Policy::Waves => waves::wait(&waiting, &circumstances(draft)),
+        Some((_, waiting)) if waiting.is_empty() || found.ready.is_empty() => LOOK_AGAIN_AFTER,
+        Some((question, waiting)) => match settings.policy {
+            Policy::Waves => {
+                let mut ready = found.ready.iter();
+                let next = ready.find(|candidate| question.invitation(&candidate.librarian.id).is_none());
+                // Where nobody is left of these, others may be as likely as anybody.
+                waves::wait(&waiting, next.map_or(1.0, |next| next.chance), &circumstances(draft))
+            }
             Policy::Broadcast | Policy::OneAtATime | Policy::RoundRobin => settings.ask_next_after,
         },
     };

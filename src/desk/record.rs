@@ -34,11 +34,23 @@ const USUAL_FROM: u64 = 5;
 /// How many invitations the assumption weighs, against all of the desk.
 const ASSUMED_WEIGHT: f64 = 20.0;
 
-/// How many invitations the desk as a whole weighs, against one librarian's own.
-const CROWD_WEIGHT: f64 = 4.0;
+/// How many good outcomes are assumed of a librarian's work in a subject, against their own.
+const QUALITY_WEIGHT: f64 = 4.0;
 
-/// The same for whether somebody claims at all: who never answers is to be known soon.
-const NEWCOMER_WEIGHT: f64 = 2.0;
+/// How many invitations a librarian's usual odds weigh against what one subject or one hour showed. The same
+/// few claims stand behind all of these, so a few of them move subject and hour only a little.
+const SHARE_WEIGHT: f64 = 20.0;
+
+/// How many invitations the others who have reacted weigh, against those of one who has.
+const REACTING_WEIGHT: f64 = 15.0;
+
+/// How many the desk as a whole weighs, against those of one who never reacted: who never does is to be
+/// known soon.
+const SILENT_WEIGHT: f64 = 4.0;
+
+/// How many claims are assumed beside [`SILENT_WEIGHT`] invitations where librarians are put into classes: a
+/// newcomer is in the third of four.
+const CLASS_CLAIMS: f64 = 0.7;
 
 /// When so many tenths of an invitation are counted, all counts are halved, so that they fade.
 const TENTHS_MAX: u16 = 400;
@@ -119,6 +131,8 @@ fn by_hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, [u
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Crowd {
     asked_tenths: u64,
+    /// The same of those who have reacted to any invitation, to whom all the claims belong.
+    reacting_asked_tenths: u64,
     claims: [u64; REACTIONS],
     waits: BTreeMap<SubjectId, [[u64; WAITS]; BANDS]>,
 }
@@ -203,28 +217,46 @@ impl Record {
         let Some(work) = self.subjects.get(subject) else { return 1.0 };
         let good = f64::from(work.answered) + f64::from(work.solved) + 0.5 * f64::from(work.thanked);
         let all = f64::from(work.share.claimed) + f64::from(work.solved) + 2.0 * f64::from(work.not_solved);
-        ((CROWD_WEIGHT + good) / (CROWD_WEIGHT + all)).clamp(0.25, 1.25)
+        ((QUALITY_WEIGHT + good) / (QUALITY_WEIGHT + all)).clamp(0.25, 1.25)
     }
 
     /// How likely they are to claim, in four classes, the likeliest first: an order that holds for a
     /// while, without a look at the time or at anybody else.
     pub fn class(&self) -> usize {
         let claimed: u16 = self.claims.iter().take(5).fold(0, |sum, count| sum.saturating_add(*count));
-        let share = (f64::from(claimed) + 0.35 * NEWCOMER_WEIGHT)
-            / (f64::from(self.asked_tenths) / 10.0 + NEWCOMER_WEIGHT);
+        let share =
+            (f64::from(claimed) + CLASS_CLAIMS) / (f64::from(self.asked_tenths) / 10.0 + SILENT_WEIGHT);
         match share {
             0.5.. => 0,
             0.3..0.5 => 1,
-            0.12..0.3 => 2,
+            0.07..0.3 => 2,
             _ => 3,
         }
     }
 
     /// The share of invitations that they have claimed when they are so old.
+    ///
+    /// Those who react now and then and those who never do are two kinds of people, and what both do on
+    /// average is true of neither. So whoever has claimed or passed before is taken to be like the others
+    /// who have, and whoever never did is soon expected to go on so.
     fn claimed_within(&self, crowd: &Crowd, age: SignedDuration) -> f64 {
         let own = up_to(age, |class| f64::from(self.claims[class]));
         let asked = f64::from(self.asked_tenths) / 10.0;
-        ((own + NEWCOMER_WEIGHT * crowd.claimed_within(age)) / (asked + NEWCOMER_WEIGHT)).min(0.98)
+        let (others, weight) = match self.has_reacted() {
+            true => (crowd.claimed_within(age, crowd.reacting_asked_tenths), REACTING_WEIGHT),
+            false => (crowd.claimed_within(age, crowd.asked_tenths), SILENT_WEIGHT),
+        };
+        ((own + weight * others) / (asked + weight)).min(0.98)
+    }
+
+    /// Whether they have claimed anything or passed.
+    fn has_reacted(&self) -> bool {
+        self.claims.iter().any(|count| 0 < *count) || self.subjects.values().any(|work| 0 < work.passed)
+    }
+
+    /// What they add to the invitations of those who have reacted.
+    fn reacting_asked_tenths(&self) -> u64 {
+        if self.has_reacted() { u64::from(self.asked_tenths) } else { 0 }
     }
 
     fn count(&mut self, about: About<'_>, tenths: u16) {
@@ -262,7 +294,7 @@ impl Share {
     /// By how much the odds are better here than usual, smoothed towards not at all.
     fn factor(&self, usual: f64) -> f64 {
         let asked = f64::from(self.asked_tenths) / 10.0;
-        let here = (f64::from(self.claimed) + CROWD_WEIGHT * usual) / (asked + CROWD_WEIGHT);
+        let here = (f64::from(self.claimed) + SHARE_WEIGHT * usual) / (asked + SHARE_WEIGHT);
         here / usual.max(0.01)
     }
 
@@ -276,6 +308,7 @@ impl Crowd {
     /// Adds a librarian's record.
     pub fn add(&mut self, record: &Record) {
         self.asked_tenths += u64::from(record.asked_tenths);
+        self.reacting_asked_tenths += record.reacting_asked_tenths();
         for (sum, count) in self.claims.iter_mut().zip(record.claims) {
             *sum += u64::from(count);
         }
@@ -285,6 +318,8 @@ impl Crowd {
     /// Takes a librarian's record out again.
     pub fn subtract(&mut self, record: &Record) {
         self.asked_tenths = self.asked_tenths.saturating_sub(u64::from(record.asked_tenths));
+        self.reacting_asked_tenths =
+            self.reacting_asked_tenths.saturating_sub(record.reacting_asked_tenths());
         for (sum, count) in self.claims.iter_mut().zip(record.claims) {
             *sum = sum.saturating_sub(u64::from(count));
         }
@@ -323,12 +358,13 @@ impl Crowd {
         }
     }
 
-    /// The share of invitations that librarians have claimed when they are so old.
-    fn claimed_within(&self, age: SignedDuration) -> f64 {
+    /// The share of invitations that have been claimed when they are so old, of as many as there were: all, or
+    /// those to librarians who have reacted.
+    fn claimed_within(&self, age: SignedDuration, asked_tenths: u64) -> f64 {
         let claimed = up_to(age, |class| self.claims[class] as f64);
         let before = |class: usize| class.checked_sub(1).map_or(0.0, |class| ASSUMED_PERCENT[class]);
         let assumed = up_to(age, |class| ASSUMED_PERCENT[class] - before(class)) / 100.0;
-        let asked = self.asked_tenths as f64 / 10.0;
+        let asked = asked_tenths as f64 / 10.0;
         (claimed + ASSUMED_WEIGHT * assumed) / (asked + ASSUMED_WEIGHT)
     }
 }

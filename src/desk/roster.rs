@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::desk::commands::hours;
 use crate::desk::person::{Librarian, Person};
@@ -213,24 +213,31 @@ struct Clock {
 }
 
 impl Clocks<'_> {
-    /// Whether somebody is on duty: exactly what [`hours::contain`] says of their hours.
-    pub(crate) fn is_on_duty(&mut self, listed: &Listed) -> bool {
-        let Some(librarian) = &listed.person.librarian else { return false };
+    /// For how much longer somebody is on duty: what [`hours::left`] says of their hours, in whole minutes that
+    /// have begun.
+    pub(crate) fn left(&mut self, listed: &Listed) -> Option<SignedDuration> {
+        let librarian = listed.person.librarian.as_ref()?;
         if librarian.hours.is_empty() {
-            return true;
+            return Some(hours::ANY_TIME);
         }
         let mut is_steady = true;
+        let mut left: Option<u16> = None;
         for (from, until, zone) in &listed.windows {
             let Some(clock) = self.clock(*zone) else { continue };
             is_steady &= clock.is_steady;
-            let minute = clock.minute_of_week;
             let window = *from..*until;
-            if clock.is_steady && (window.contains(&minute) || window.contains(&(minute + WEEK_MINUTES))) {
-                return true;
-            }
+            let minutes = [clock.minute_of_week, clock.minute_of_week + WEEK_MINUTES].into_iter();
+            left = minutes
+                .filter(|minute| window.contains(minute))
+                .map(|minute| until - minute)
+                .chain(left)
+                .max();
         }
         // Near a change of the clocks a minute of the week can come twice or not at all.
-        !is_steady && hours::contain(&librarian.hours, self.now)
+        if !is_steady {
+            return hours::left(&librarian.hours, self.now);
+        }
+        left.map(|minutes| SignedDuration::from_mins(minutes.into()))
     }
 
     fn clock(&mut self, zone: u16) -> Option<Clock> {
@@ -239,7 +246,7 @@ impl Clocks<'_> {
             let local = found.to_datetime(self.now);
             let day = u16::try_from(local.weekday().to_monday_zero_offset()).unwrap_or(0);
             let minute = u16::try_from(i16::from(local.hour()) * 60 + i16::from(local.minute())).unwrap_or(0);
-            let day_span = jiff::SignedDuration::from_hours(25);
+            let day_span = SignedDuration::from_hours(25);
             let (before, after) = (self.now.checked_sub(day_span), self.now.checked_add(day_span));
             let is_steady = before.is_ok_and(|before| {
                 let next = found.following(before).next().map(|change| change.timestamp());

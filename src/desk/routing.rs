@@ -2,12 +2,14 @@
 //!
 //! Librarians of the question's own subjects come first, then those of the parent subjects, then
 //! generalists. In a language without rules, where subjects are hardly found, whoever else speaks it
-//! comes last. Within a circle it is fit, chance and burden that count: how well they did in the
-//! subject, how likely they claim in time, and how much the desk asked of them lately.
+//! comes last. Within a circle it is fit, chance and ease that count: how well they did in the
+//! subject, how likely they claim in time, how much the desk asked of them lately, and how much they will
+//! be needed elsewhere.
 //!
 //! **Invariant:** nobody is found who did not opt in, who said `stop`, who asked the question, who was
-//! asked already, who is off duty, paused, resting, away or at a limit of theirs, whom the patron blocked or who blocked the patron, who shares no language with
-//! the question, or who could not be asked as privately as the question is.
+//! asked already, who is off duty, paused, resting, away or at a limit of theirs, whom the patron blocked
+//! or who blocked the patron, who shares no language with the question, or who could not be asked as
+//! privately as the question is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +33,8 @@ const COMPARED_MAX: usize = 32;
 /// there are more, the desk looks again before long in any case.
 const STARTS_MAX: usize = 64;
 
-/// How much one invitation a day over the last weeks weighs, against one open question. More of it spreads
-/// invitations more evenly, and over more people who never answer.
-const BURDEN: f64 = 0.05;
+/// How much one invitation a day over the last weeks weighs, against one open question.
+const BURDEN: f64 = 1.0;
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -157,11 +158,12 @@ fn ready_in<'a>(
             }
             let may = may_ever(question, person, librarian, around)
                 && libraries::head_start(question, person, around.settings, around.now).is_none()
-                && free_from(librarian, around.now).is_none()
-                && clocks.is_on_duty(listed);
-            if may {
+                && free_from(librarian, around.now).is_none();
+            if may && let Some(left) = clocks.left(listed) {
                 seen.insert(&person.account.id);
-                ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
+                let ease = ease(librarian, left, around.now);
+                let candidate = candidate(question, person, librarian, ease, (rung, why), around);
+                ready.push((librarian.asked_at, candidate));
             }
         }
     }
@@ -172,7 +174,10 @@ fn ready_in<'a>(
             && availability(question, person, librarian, around) == Availability::Ready
             && seen.insert(account)
         {
-            ready.push((librarian.asked_at, candidate(question, person, librarian, rung, why, around)));
+            let left = hours::left(&librarian.hours, around.now).unwrap_or_default();
+            let ease = ease(librarian, left, around.now);
+            let candidate = candidate(question, person, librarian, ease, (rung, why), around);
+            ready.push((librarian.asked_at, candidate));
         }
     }
     ready
@@ -223,8 +228,8 @@ fn candidate(
     question: &Question,
     person: &Person,
     librarian: &Librarian,
-    rung: Rung,
-    why: &Why,
+    ease: f64,
+    (rung, why): (Rung, &Why),
     around: &Circumstances<'_>,
 ) -> Candidate {
     let subject = subject_asked(why);
@@ -232,7 +237,7 @@ fn candidate(
     let is_at_odds = question.level.is_some_and(|level| librarian.level.is_some_and(|liked| liked != level));
     let taste = if is_at_odds { 0.7 } else { 1.0 };
     let fit = librarian.record.quality(&subject) * coverage(question, librarian, around.subjects) * taste;
-    let score = chance * fit * ease(librarian, around.now);
+    let score = chance * fit * ease;
     Candidate { librarian: person.account.clone(), rung, why: why.clone(), chance, score }
 }
 
@@ -271,11 +276,18 @@ fn coverage(question: &Question, librarian: &Librarian, subjects: &Subjects) -> 
 
 /// How easily a librarian can be asked one thing more, up to 1: less with each question that is open and
 /// with each invitation of the last weeks.
-fn ease(librarian: &Librarian, now: Timestamp) -> f64 {
+///
+/// Less also for those who will be needed for other questions, because whoever is asked now is not asked again
+/// today: who takes many subjects is left for those in which there is nobody else, and who is on duty for
+/// long for the hours when few are.
+fn ease(librarian: &Librarian, left: SignedDuration, now: Timestamp) -> f64 {
     let day = librarian.day(now);
     let week = f64::from(librarian.load.within(day, 7));
     let month = f64::from(librarian.load.within(day, 28));
-    1.0 / (1.0 + librarian.open.len() as f64 + BURDEN * (week / 7.0 + month / 28.0))
+    let burden = 1.0 + librarian.open.len() as f64 + BURDEN * (week / 7.0 + month / 28.0);
+    let subjects = librarian.subjects.len().max(1) as f64;
+    let hours = left.as_secs_f64() / 3_600.0;
+    1.0 / (burden * subjects * hours.max(1.0).sqrt())
 }
 
 /// Whether one librarian may be asked this question now.

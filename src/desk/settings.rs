@@ -151,7 +151,7 @@ impl Default for Settings {
             policy: Policy::Waves,
             claim_chance_percent: 80,
             claim_within: SignedDuration::from_mins(10),
-            invite_at_most: 15,
+            invite_at_most: 20,
             invitations_per_day: 1,
             invite_at_once: 2,
             ask_next_after: SignedDuration::from_mins(10),

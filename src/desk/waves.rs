@@ -1,10 +1,11 @@
 //! Waves: how many librarians are invited together, and how long the desk then waits.
 //!
 //! As many are invited, best first, as it takes for one of them to claim within the time hoped for with
-//! the the chance aimed at, and no more. Those who still think about it count with what is left of their
-//! chance. They have all of the time hoped for before the next wave, which is smaller: whoever is invited
-//! today cannot be invited to the next question, and a desk that asks wave upon wave in the morning has nobody
-//! left in the evening. For somebody who passes, one other is invited at once.
+//! the chance aimed at, and no more. Those who still think about it count with what is left of their
+//! chance. When it is nearly gone, one more is invited, and another for whoever passes. It is the first wave
+//! that brings most answers, so it is waited longer where many were asked: whoever is invited today cannot be
+//! invited to the next question, and a desk that asks wave upon wave in the morning has nobody left in the
+//! evening.
 //!
 //! **Invariant:** nothing here decides who is asked, and no wave is larger than
 //! [`Settings::invite_at_most`].
@@ -22,8 +23,12 @@ const WAIT_MIN: SignedDuration = SignedDuration::from_mins(2);
 /// It is waited for those who were asked until this part of the chance is left that there is now.
 const WORTH_WAITING: f64 = 0.1;
 
-/// A later wave is at most this part of the largest first one.
-const LATER: usize = 5;
+/// It is waited at most this many times the time hoped for, and only once that long where the next to be
+/// asked is likelier to claim than those who were.
+const LONGEST: i32 = 2;
+
+/// How many are invited when those who were asked had their time.
+pub(crate) const LATER: usize = 1;
 
 /// In so many steps the time for the next wave is looked for.
 const STEPS: i32 = 20;
@@ -67,20 +72,20 @@ pub(crate) fn enough(
     (count, 1.0 - silent)
 }
 
-/// How long to wait for those who were invited before others are.
-pub(crate) fn wait(waiting: &[Waiting<'_>], around: &Circumstances<'_>) -> SignedDuration {
-    let longest = around.settings.claim_within.max(WAIT_MIN);
-    let step = longest / STEPS;
-    let at_first = 1.0 - silence(waiting, around, SignedDuration::ZERO);
-    let little = at_first.min(aim(around.settings)) * WORTH_WAITING;
-    let is_over = |after: &SignedDuration| 1.0 - silence(waiting, around, *after) < little;
-    let steps = (1..=STEPS).map(|count| step * count).filter(|after| WAIT_MIN <= *after);
-    steps.clone().find(is_over).unwrap_or(longest)
-}
-
-/// The largest wave after the first.
-pub(crate) fn later(settings: &Settings) -> usize {
-    (settings.invite_at_most / LATER).max(1)
+/// How long to wait for those who were invited before others are. `next` is the chance of the one who would
+/// be asked then.
+pub(crate) fn wait(waiting: &[Waiting<'_>], next: f64, around: &Circumstances<'_>) -> SignedDuration {
+    let hoped = around.settings.claim_within.max(WAIT_MIN);
+    let step = hoped / STEPS;
+    let chance = |after: SignedDuration| 1.0 - silence(waiting, around, after);
+    let little = chance(SignedDuration::ZERO).min(aim(around.settings)) * WORTH_WAITING;
+    let is_over = |after: &SignedDuration| {
+        let chance = chance(*after);
+        chance < little || hoped <= *after && chance < next
+    };
+    let steps = (1..=STEPS * LONGEST).map(|count| step * count);
+    let longest = hoped.checked_mul(LONGEST).unwrap_or(hoped);
+    steps.filter(|after| WAIT_MIN <= *after).find(is_over).unwrap_or(longest)
 }
 
 fn aim(settings: &Settings) -> f64 {

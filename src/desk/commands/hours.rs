@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Time;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::desk::person::Hours;
 
@@ -17,6 +17,9 @@ const WINDOWS_MAX: usize = 14;
 /// How far ahead the start of the next window is looked for: a week holds every window once, and one
 /// more day covers a change of the clocks.
 const DAYS_AHEAD: i64 = 8;
+
+/// For how long somebody without hours is on duty, at whatever time: a whole day lies before them.
+pub(crate) const ANY_TIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// What was not understood about hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +83,20 @@ pub fn zone_named(name: &str) -> Option<TimeZone> {
 
 /// Whether `now` is within one of the windows. No windows at all means at any time.
 pub fn contain(hours: &[Hours], now: Timestamp) -> bool {
+    left(hours, now).is_some()
+}
+
+/// For how much longer somebody is on duty; `None` for somebody who is not. Who is at any time is so for a day.
+pub fn left(hours: &[Hours], now: Timestamp) -> Option<SignedDuration> {
+    if hours.is_empty() {
+        return Some(ANY_TIME);
+    }
     // No window is longer than a day, so that only those that began yesterday or today can be open.
-    let is_open =
-        |window| occurrences(window, now).take_while(|(from, _)| *from <= now).any(|(_, until)| now < until);
-    hours.is_empty() || hours.iter().any(is_open)
+    let open = |window| {
+        let begun = occurrences(window, now).take_while(|(from, _)| *from <= now);
+        begun.map(|(_, until)| until).filter(|until| now < *until).max()
+    };
+    hours.iter().filter_map(open).max().map(|until| until.duration_since(now))
 }
 
 /// When the next window begins, for somebody who is off duty now.
