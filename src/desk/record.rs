@@ -530,6 +530,24 @@ mod tests {
         assert_eq!(crowd, Crowd::default());
     }
 
+    /// Some never react at all. Whoever passed is not one of them.
+    #[test]
+    fn whoever_passed_is_likelier_to_claim_than_whoever_never_reacted() {
+        let history = SubjectId::new("history");
+        let (mut passes, mut silent, mut crowd) = (Record::default(), Record::default(), Crowd::default());
+        let mut claims = Record::default();
+        for _ in 0..9 {
+            silent.leave(about(&history), WITHIN, WITHIN);
+            passes.leave(about(&history), WITHIN, WITHIN);
+            claims.claim(about(&history), SignedDuration::from_mins(3), false);
+        }
+        silent.leave(about(&history), WITHIN, WITHIN);
+        passes.pass(about(&history), false);
+        [&passes, &silent, &claims].map(|record| crowd.add(record));
+        let [passes, silent, claims] = [&passes, &silent, &claims].map(|record| chance(record, &crowd, 0));
+        assert!(2.0 * silent < passes && passes < claims, "{silent} {passes} {claims}");
+    }
+
     #[test]
     fn what_a_colleague_took_early_says_little() {
         let history = SubjectId::new("history");

@@ -91,3 +91,34 @@ pub(crate) fn wait(waiting: &[Waiting<'_>], next: f64, around: &Circumstances<'_
 fn aim(settings: &Settings) -> f64 {
     f64::from(settings.claim_chance_percent.min(99)) / 100.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::record::Allowance;
+    use crate::desk::roster::Roster;
+    use crate::subjects::Subjects;
+
+    /// Of a few strangers, and of many: the next one is asked in time, or not for one who is not needed.
+    #[test]
+    fn it_is_waited_longer_where_many_were_asked() {
+        let (settings, subjects, roster) = (Settings::default(), Subjects::default(), Roster::default());
+        let (changed, now) = (Default::default(), "2026-03-02T10:00:00Z".parse().unwrap());
+        let around = Circumstances {
+            settings: &settings,
+            subjects: &subjects,
+            roster: &roster,
+            changed: &changed,
+            now,
+        };
+        let librarian = Librarian::newcomer(1, Allowance::default());
+        let one = || Waiting { librarian: &librarian, subject: SubjectId::new("history"), sent_at: now };
+        let minutes = |asked: usize, next: f64| {
+            let waiting: Vec<Waiting<'_>> = (0..asked).map(|_| one()).collect();
+            wait(&waiting, next, &around).as_mins()
+        };
+        assert_eq!(minutes(1, 0.5), 10);
+        assert_eq!(minutes(1, 1.0), 10);
+        assert_eq!(minutes(20, 0.5), 20);
+    }
+}

@@ -207,6 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn how_long_somebody_is_still_on_duty() {
+        for (hours, now, expected) in [
+            ("any", "2026-03-02T10:00:00Z", Some("24h")),
+            ("9-12 UTC", "2026-03-02T10:30:00Z", Some("1h 30m")),
+            ("9-12, 11-15 UTC", "2026-03-02T11:30:00Z", Some("3h 30m")),
+            ("9-12 UTC", "2026-03-02T12:00:00Z", None),
+            // The night in which the clocks go forward, and the one in which they go back.
+            ("22-4 Europe/Berlin", "2026-03-28T23:00:00Z", Some("3h")),
+            ("22-4 Europe/Berlin", "2026-10-24T22:00:00Z", Some("5h")),
+        ] {
+            let left = left(&read(hours).unwrap(), at(now));
+            assert_eq!(left, expected.map(|text| text.parse().unwrap()), "{hours} at {now}");
+        }
+    }
+
+    #[test]
     fn hours_follow_the_clocks_of_their_zone() {
         let evening = read("18:00-22:00 Europe/Berlin").unwrap();
         let night = read("22:00-02:00 Europe/Berlin mon").unwrap();

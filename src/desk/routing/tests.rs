@@ -210,6 +210,29 @@ fn the_nearest_come_first_and_take_turns() {
 }
 
 #[test]
+fn who_is_needed_elsewhere_comes_later() {
+    let mut roster = Roster::default();
+    // It is Monday, 10:00 UTC.
+    let rows = [
+        ("all day", "history", "any"),
+        ("until evening", "history", "8-20 UTC"),
+        ("until noon", "history", "8-12 UTC"),
+        ("until noon, in everything", "history, law, music, art", "8-12 UTC"),
+        ("later", "history", "11-12 UTC"),
+    ];
+    for (name, subjects, windows) in rows {
+        let mut person = librarian(Network::Sandbox, name);
+        let entry = person.librarian.as_mut().unwrap();
+        entry.subjects = subjects.split(", ").map(SubjectId::new).collect();
+        entry.hours = hours::read(windows).unwrap();
+        roster.put(person);
+    }
+    let found = with(&roster, |around| find(&question(), around));
+    let order: Vec<&str> = found.ready.iter().map(|candidate| candidate.librarian.handle.as_str()).collect();
+    assert_eq!(order, ["until noon", "until evening", "all day", "until noon, in everything"]);
+}
+
+#[test]
 fn whoever_speaks_it_comes_last_in_a_language_without_rules() {
     let mut roster = Roster::default();
     let rows = [
@@ -327,6 +350,16 @@ proptest! {
         let at = now() + SignedDuration::from_hours(hour);
         with(&roster, |around| {
             let around = Circumstances { changed: &changed, now: at, ..*around };
+            let mut clocks = roster.clocks(at);
+            for (class, has_come) in (0..CLASSES).flat_map(|class| [(class, true), (class, false)]) {
+                for listed in roster.in_turn((None, None), "en", class, at, has_come) {
+                    let entry = listed.person.librarian.as_ref().unwrap();
+                    let (quick, exact) = (clocks.left(listed), hours::left(&entry.hours, at));
+                    assert_eq!(quick.is_some(), exact.is_some(), "on duty, found in two ways");
+                    let apart = quick.unwrap_or_default() - exact.unwrap_or_default();
+                    assert!(apart.abs() <= SignedDuration::from_mins(1), "{quick:?} {exact:?}");
+                }
+            }
             let found = find(&question, &around);
             for candidate in &found.ready {
                 let person = &town[&candidate.librarian.id];
