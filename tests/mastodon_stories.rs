@@ -114,9 +114,35 @@ async fn private_question(profile: Profile) {
     }
     desk.settles().await;
     for status in desk.person.posted() {
+        let names_ann = status.mentions.contains(&ann.name);
+        assert!(
+            !names_ann || status.visibility == "direct",
+            "promise 1: whoever asked in private is not named"
+        );
         let about = status.text.contains("landlord") || status.text.contains("legal aid");
         assert!(!about || status.visibility == "direct", "promise 1: {}", status.visibility);
         assert!(status.mentions.len() == 1, "{:?} reaches somebody, and nobody else", status.mentions);
+    }
+    desk.said_everything_once();
+}
+
+/// A public question is answered in private: as private it stays. Where the server keeps nothing private, the
+/// patron is told so below the question, without a word of the answer.
+async fn private_answer(profile: Profile) {
+    let desk = Desk::open(profile).await;
+    let (ann, clio) = (desk.server.person("ann"), desk.server.person("clio"));
+    desk.joins(&clio, "history").await;
+    let question = desk.asked(&ann, "When did the Ottoman Empire end?");
+    let invitation = clio.hears("A question from").await;
+    clio.post("@desk On 1 November 1922.", "direct", Some(&invitation.id));
+    if profile == Profile::Snac {
+        ann.sees(&question, "this server keeps nothing private").await;
+    } else {
+        ann.hears("On 1 November 1922").await;
+    }
+    desk.settles().await;
+    for status in desk.person.posted() {
+        assert!(!status.text.contains("1922") || status.visibility == "direct", "promise 1");
     }
     desk.said_everything_once();
 }
@@ -204,7 +230,7 @@ macro_rules! stories {
     )*};
 }
 
-stories!(two_librarians, interview, passing, private_question, forgetting, deleting);
+stories!(two_librarians, interview, passing, private_question, private_answer, forgetting, deleting);
 
 // ---- Stories of one kind of server ----
 
