@@ -18,7 +18,7 @@ use mastodon::{Fault, Person, Profile, Server, Stream, eventually};
 use mastodon_desk::{Desk, generous};
 use secrecy::SecretString;
 use stumper::desk::question::State;
-use stumper::desk::{Settings, Visibility};
+use stumper::desk::{Purpose, Settings, Visibility};
 use stumper::engine::{self, Engine};
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
 use stumper::networks::{Connector, http, mastodon as network};
@@ -291,6 +291,30 @@ async fn a_letter_whose_answer_was_lost_is_found_and_not_repeated() {
     desk.settles().await;
     desk.said_everything_once();
     assert_eq!(desk.engine().store().undelivered(10).unwrap(), [], "nothing was given up");
+}
+
+/// Promises 3 and 4: an answer that the server takes and never shows is sent again, once; where that is in
+/// vain, the coordinator sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_the_server_swallows_is_sent_again_or_shown_to_the_coordinator() {
+    for (times, arrives) in [(1, true), (2, false)] {
+        let desk = Desk::open(Profile::Mastodon46).await;
+        let (ann, clio) = (desk.server.person("ann"), desk.server.person("clio"));
+        desk.joins(&clio, "history").await;
+        let question = desk.asked(&ann, "When did the Ottoman Empire end?");
+        let invitation = clio.hears("A question from").await;
+        desk.settles().await;
+        desk.server.world().swallows = Some(("1922", times));
+        clio.reply(&invitation.id, "On 1 November 1922.");
+        clio.hears("Your answer to").await;
+        desk.settles().await;
+        let said = ann.thread(&question).into_iter().filter(|said| said.text.contains("1922")).count();
+        assert_eq!(said, usize::from(arrives));
+        let undelivered = desk.engine().store().undelivered(10).unwrap();
+        let kinds: Vec<Purpose> = undelivered.iter().map(|(letter, _)| letter.purpose).collect();
+        assert_eq!(kinds, if arrives { vec![] } else { vec![Purpose::Answer] });
+        desk.said_everything_once();
+    }
 }
 
 /// A content warning goes with the copy and stands above what comes back.

@@ -35,7 +35,7 @@ use tracing::{debug, info, warn};
 use crate::clock;
 use crate::desk::letter::Refusal;
 use crate::desk::post::TextLimits;
-use crate::desk::{Account, AccountId, Content, Letter, Network, Place, PostId};
+use crate::desk::{Account, AccountId, Content, Letter, LetterId, Network, Place, PostId};
 use crate::networks::mastodon::api::{Api, Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::catch_up::Cursor;
 use crate::networks::mastodon::pace::Kind;
@@ -150,6 +150,8 @@ pub struct Connector {
     broken: Mutex<(RandomState, HashSet<u64>)>,
     requests_seen: Mutex<Option<Timestamp>>,
     overheard_at: Mutex<Option<Timestamp>>,
+    /// Letters of which the server showed nothing after it took them.
+    swallowed: Mutex<HashSet<LetterId>>,
 }
 
 /// What logging in told.
@@ -179,6 +181,7 @@ impl Connector {
             broken: Mutex::default(),
             requests_seen: Mutex::default(),
             overheard_at: Mutex::default(),
+            swallowed: Mutex::default(),
         }
     }
 
