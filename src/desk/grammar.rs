@@ -4,7 +4,6 @@
 //!
 //! **Invariant:** whether an account, a page or the ending of a host name exists is not known here.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -64,11 +63,17 @@ pub fn is_host(text: &str) -> bool {
 pub fn is_address(text: &str) -> bool {
     let Some(parts) = ADDRESS.captures(text) else { return false };
     let host = parts.name("host").map_or("", |host| host.as_str());
-    let is_number = || match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(number) => number.parse::<Ipv6Addr>().is_ok(),
-        None => host.parse::<Ipv4Addr>().is_ok(),
-    };
-    is_host(host) || (parts.name("scheme").is_some() && is_number())
+    is_host(host) || (parts.name("scheme").is_some() && is_numbered(host))
+}
+
+/// Whether this can be a host's number: four of up to 255, or hexadecimal groups in brackets.
+fn is_numbered(host: &str) -> bool {
+    if let Some(groups) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        let is_group = |group: &str| group.len() <= 4 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return (3..=8).contains(&groups.split(':').count()) && groups.split(':').all(is_group);
+    }
+    let is_byte = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u8>().is_ok();
+    host.split('.').count() == 4 && host.split('.').all(is_byte)
 }
 
 #[cfg(test)]
@@ -122,6 +127,7 @@ mod tests {
                     "http://ann@lib.example/",
                     "http://10.0.0.1/x",
                     "http://[::1]:80",
+                    "http://[2001:db8::7]/",
                     "https://lib.example/Книга_(1)",
                 ],
                 &[
@@ -130,6 +136,8 @@ mod tests {
                     "10.0.0.1",
                     "http://10.0.0.256",
                     "http://[::g]",
+                    "http://[7]",
+                    "http://10.0.1",
                     "mailto://lib.example",
                     "https://lib.example/a b",
                     "https://lib.example/\"a\"",
