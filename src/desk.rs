@@ -16,6 +16,7 @@ mod coordination;
 mod delivery;
 mod draft;
 pub mod escalation;
+pub mod grammar;
 mod held;
 pub mod ids;
 pub mod input;

@@ -1158,6 +1158,26 @@ days = [1]
         let wanted = wanted.map(|what| format!("the entry of sandbox:zoe has {what}; nobody was added"));
         assert_eq!(error.map(str::to_owned), wanted, "{told}");
     }
+    let on_x = ENTRY.replace("sandbox:zoe", "x:44").replace("handle = \"zoe\"", "handle = \"zoe/readers\"");
+    folder.write("roster.toml", &on_x);
+    insta::assert_snapshot!(folder.told(&["librarians", "import", "roster.toml"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: nobody was added; the entry of x:44: the handle names a list on X, and not a person
+
+    hint: write up to 20 letters from a to z, digits and `_`, such as `nina`
+    ");
+    insta::assert_snapshot!(
+        folder.told(&["librarians", "add", "x:44", "--handle", "zoe.example", "--subject", "history"]), @r"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the handle cannot be one on X
+
+    hint: write up to 20 letters from a to z, digits and `_`, such as `nina`
+    "
+    );
 }
 
 #[test]

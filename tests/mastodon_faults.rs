@@ -96,6 +96,9 @@ impl Run {
             world.key_repeats_fail = dice.below(3) == 0;
             world.clock_off =
                 SignedDuration::from_mins([0, 60, -60][usize::try_from(dice.below(3)).unwrap()]);
+            // Only Mastodon itself is known to drop posts in silence.
+            let swallowed = usize::try_from(dice.below(2)).unwrap();
+            world.swallows = (profile == Profile::Mastodon46).then_some(("The answer is", swallowed));
         }
         let store = Store::memory();
         let engine = Engine::new(store, subjects.clone(), Settings::default());

@@ -111,6 +111,19 @@ async fn what_was_there_before_the_first_look_is_left_alone_and_what_comes_first
     assert_eq!(offers(&clio).len(), 1);
 }
 
+/// Promise 4, nothing is lost silently: what was asked while the desk was down is offered when it is back, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_while_the_desk_was_down_is_offered_when_it_is_back() {
+    let (mut desk, clio) = desk().await;
+    desk.stop().await;
+    let missed =
+        desk.server.person("ann").post("When did the Ottoman Empire end? #AskALibrarian", "public", None);
+    desk.start().await;
+    clio.hears(&address(&missed)).await;
+    looks(&desk).await;
+    assert_eq!(offers(&clio).len(), 1);
+}
+
 /// Nobody is bothered who did not ask for it, nothing is taken that was not said to everybody, and
 /// nothing is kept of it.
 #[tokio::test(flavor = "multi_thread")]

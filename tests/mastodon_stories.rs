@@ -18,7 +18,7 @@ use mastodon::{Fault, Person, Profile, Server, Stream, eventually};
 use mastodon_desk::{Desk, generous};
 use secrecy::SecretString;
 use stumper::desk::question::State;
-use stumper::desk::{Settings, Visibility};
+use stumper::desk::{Purpose, Settings, Visibility};
 use stumper::engine::{self, Engine};
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
 use stumper::networks::{Connector, http, mastodon as network};
@@ -114,9 +114,35 @@ async fn private_question(profile: Profile) {
     }
     desk.settles().await;
     for status in desk.person.posted() {
+        let names_ann = status.mentions.contains(&ann.name);
+        assert!(
+            !names_ann || status.visibility == "direct",
+            "promise 1: whoever asked in private is not named"
+        );
         let about = status.text.contains("landlord") || status.text.contains("legal aid");
         assert!(!about || status.visibility == "direct", "promise 1: {}", status.visibility);
         assert!(status.mentions.len() == 1, "{:?} reaches somebody, and nobody else", status.mentions);
+    }
+    desk.said_everything_once();
+}
+
+/// A public question is answered in private: as private it stays. Where the server keeps nothing private, the
+/// patron is told so below the question, without a word of the answer.
+async fn private_answer(profile: Profile) {
+    let desk = Desk::open(profile).await;
+    let (ann, clio) = (desk.server.person("ann"), desk.server.person("clio"));
+    desk.joins(&clio, "history").await;
+    let question = desk.asked(&ann, "When did the Ottoman Empire end?");
+    let invitation = clio.hears("A question from").await;
+    clio.post("@desk On 1 November 1922.", "direct", Some(&invitation.id));
+    if profile == Profile::Snac {
+        ann.sees(&question, "this server keeps nothing private").await;
+    } else {
+        ann.hears("On 1 November 1922").await;
+    }
+    desk.settles().await;
+    for status in desk.person.posted() {
+        assert!(!status.text.contains("1922") || status.visibility == "direct", "promise 1");
     }
     desk.said_everything_once();
 }
@@ -204,7 +230,7 @@ macro_rules! stories {
     )*};
 }
 
-stories!(two_librarians, interview, passing, private_question, forgetting, deleting);
+stories!(two_librarians, interview, passing, private_question, private_answer, forgetting, deleting);
 
 // ---- Stories of one kind of server ----
 
@@ -265,6 +291,30 @@ async fn a_letter_whose_answer_was_lost_is_found_and_not_repeated() {
     desk.settles().await;
     desk.said_everything_once();
     assert_eq!(desk.engine().store().undelivered(10).unwrap(), [], "nothing was given up");
+}
+
+/// Promises 3 and 4: an answer that the server takes and never shows is sent again, once; where that is in
+/// vain, the coordinator sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_the_server_swallows_is_sent_again_or_shown_to_the_coordinator() {
+    for (times, arrives) in [(1, true), (2, false)] {
+        let desk = Desk::open(Profile::Mastodon46).await;
+        let (ann, clio) = (desk.server.person("ann"), desk.server.person("clio"));
+        desk.joins(&clio, "history").await;
+        let question = desk.asked(&ann, "When did the Ottoman Empire end?");
+        let invitation = clio.hears("A question from").await;
+        desk.settles().await;
+        desk.server.world().swallows = Some(("1922", times));
+        clio.reply(&invitation.id, "On 1 November 1922.");
+        clio.hears("Your answer to").await;
+        desk.settles().await;
+        let said = ann.thread(&question).into_iter().filter(|said| said.text.contains("1922")).count();
+        assert_eq!(said, usize::from(arrives));
+        let undelivered = desk.engine().store().undelivered(10).unwrap();
+        let kinds: Vec<Purpose> = undelivered.iter().map(|(letter, _)| letter.purpose).collect();
+        assert_eq!(kinds, if arrives { vec![] } else { vec![Purpose::Answer] });
+        desk.said_everything_once();
+    }
 }
 
 /// A content warning goes with the copy and stands above what comes back.

@@ -45,11 +45,11 @@ fn mistakes_in_the_outlets() {
     "#);
     insta::assert_snapshot!(said("hashtag = \"two words\""), @r#"
     2:11 this cannot be a hashtag
-      hint: write one word of letters and digits, such as "stumper"
+      hint: write one word of letters and digits, not of digits alone, such as "stumper"
     "#);
     insta::assert_snapshot!(said("hashtag = \"1066\""), @r#"
     2:11 this cannot be a hashtag
-      hint: write one word of letters and digits, such as "stumper"
+      hint: write one word of letters and digits, not of digits alone, such as "stumper"
     "#);
     insta::assert_snapshot!(said("atom_file = \"a.atom\""), @r#"
     2:13 the feed has no id

@@ -14,7 +14,7 @@ use crate::cli::reach::{self, Reached};
 use crate::cli::roster_file::{self, Format};
 use crate::clock;
 use crate::config::{self, Config};
-use crate::desk::{Account, AccountId, Action, Network, Outcome};
+use crate::desk::{Account, AccountId, Action, Network, Outcome, grammar};
 use crate::engine::control::{self, Reply, Request, RosterRow};
 use crate::subjects::SubjectId;
 
@@ -246,7 +246,7 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
                 "name an account on another network",
             ));
         }
-        (Network::X, _, Some(handle)) if is_number(name) && !handle.is_empty() => handle,
+        (Network::X, _, Some(handle)) if is_number(name) && !handle.is_empty() => handle_on_x(handle)?,
         (Network::X, _, _) if is_number(name) => {
             return Err(Problem::new("the handle is missing", "add `--handle nina`"));
         }
@@ -281,6 +281,16 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
         }
     };
     Ok(Account { id: AccountId::new(network, name), handle: handle.to_owned(), bot: false })
+}
+
+/// A handle that X can have given to somebody.
+fn handle_on_x(handle: &str) -> Result<&str, Problem> {
+    let what = match handle {
+        _ if grammar::is_handle(handle) => return Ok(handle),
+        _ if grammar::is_list(handle) => "the handle names a list on X, and not a person",
+        _ => "the handle cannot be one on X",
+    };
+    Err(Problem::new(what, "write up to 20 letters from a to z, digits and `_`, such as `nina`"))
 }
 
 /// Whether this can be the number of an account on X.

@@ -43,6 +43,11 @@ impl Problem {
         Problem { hint, ..self }
     }
 
+    /// The same, for what stands at some place among others.
+    pub(super) fn with_place(self, place: &str) -> Problem {
+        Problem { what: format!("{place}: {}", self.what), ..self }
+    }
+
     /// Tells the user, and says how the process is to end.
     pub(super) fn show(self) -> Exit {
         if !self.what.is_empty() {

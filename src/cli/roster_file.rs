@@ -160,8 +160,11 @@ fn entry(row: &RosterRow) -> Entry {
 
 fn action(entry: Entry) -> Result<Action, Problem> {
     check(&entry)?;
+    let account = librarians::account(&entry.account, Some(&entry.handle));
     Ok(Action::AddLibrarian {
-        account: librarians::account(&entry.account, Some(&entry.handle))?,
+        account: account.map_err(|problem| {
+            problem.with_place(&format!("nobody was added; the entry of {}", entry.account))
+        })?,
         subjects: entry.subjects,
         hours: entry.hours,
         languages: entry.languages.into_iter().collect(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::reader::{Faults, Sections};
 use crate::config::{Password, is_service_address};
-use crate::desk::{Network, Settings};
+use crate::desk::{Network, Settings, grammar};
 use crate::networks::facebook;
 
 /// The keys of the section.
@@ -48,14 +48,13 @@ pub struct Atom {
 
 /// What is said of a text that is no hashtag.
 pub(super) const NO_HASHTAG: &str = "this cannot be a hashtag";
-pub(super) const NO_HASHTAG_HINT: &str = "write one word of letters and digits, such as \"stumper\"";
+pub(super) const NO_HASHTAG_HINT: &str =
+    "write one word of letters and digits, not of digits alone, such as \"stumper\"";
 
 /// Reads a hashtag, with or without `#`; `None` where it cannot be one.
 pub(super) fn hashtag(text: &str) -> Option<String> {
     let tag = text.trim().trim_start_matches('#');
-    let plain = |sign: char| sign.is_alphanumeric() || sign == '_';
-    let is_word = tag.chars().any(char::is_alphabetic) && tag.chars().all(plain);
-    (is_word && tag.chars().count() <= HASHTAG_CHARS_MAX).then(|| tag.to_owned())
+    (grammar::is_hashtag(tag) && tag.chars().count() <= HASHTAG_CHARS_MAX).then(|| tag.to_owned())
 }
 
 /// Reads the section. `in_use` tells whether the desk has an account on a network.

@@ -81,9 +81,9 @@ pub(crate) fn on_refused(draft: &mut Draft<'_>, letter: &Letter, why: Refusal) -
 /// Somebody cannot be written to in private: tells them how it can be made possible, in public and
 /// without a word of what it is about. Not more than once a day.
 fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
-    // Elsewhere it is the server that cannot keep it private, and nothing they do would help.
+    // Elsewhere it is the desk's server that cannot keep it private.
     if !letter.to.id.network.has_flat_messages() {
-        return;
+        return tell_below_their_question(draft, letter);
     }
     // From now on, what may be asked in public is asked in public again.
     draft.person_mut(&letter.to).wrote_directly = false;
@@ -100,4 +100,23 @@ fn tell_how_to_be_reached(draft: &mut Draft<'_>, letter: &Letter) {
         words_of: None,
         body: wording::cannot_reach_you_privately(letter.to.id.network),
     });
+}
+
+/// A librarian replied to a patron in private, and the desk's server keeps nothing private: tells the patron
+/// so below their question, as widely as they asked. Whoever asked in private had a reason, and is not
+/// mentioned: that is left to the coordinator.
+fn tell_below_their_question(draft: &mut Draft<'_>, letter: &Letter) {
+    let is_private = matches!(letter.content, Content::Post { visibility: Visibility::Direct, .. });
+    if !is_private || !matches!(letter.purpose, Purpose::Answer | Purpose::Interview) {
+        return;
+    }
+    let Some(code) = letter.about.clone() else { return };
+    let asked_openly = draft.question(&code).is_some_and(|question| {
+        question.patron.id == letter.to.id && question.visibility != Visibility::Direct
+    });
+    if !asked_openly || !draft.may_help(&letter.to) {
+        return;
+    }
+    // Whoever stopped the desk meanwhile is not written to.
+    let _ = draft.tell_patron(&code, Purpose::Notice, None, wording::private_reply_undelivered(&code));
 }

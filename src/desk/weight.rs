@@ -11,8 +11,10 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use unicode_normalization::UnicodeNormalization;
+
+use crate::desk::grammar;
 
 /// One version of the counting. X publishes them as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +63,17 @@ static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&emoji).expect("the pattern is part of the program")
 });
 
-/// What may be a web address: perhaps a scheme, a host with at least one dot, a port, a path, a query.
+/// What may be a web address: perhaps a scheme, a host with at least one dot or numbered, a port, a path,
+/// a query.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     let label = r"[\p{L}\p{M}\p{N}\p{S}_](?:[\p{L}\p{M}\p{N}\p{S}_-]*[\p{L}\p{M}\p{N}\p{S}_])?";
     let ascii = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?";
     let path = r"(?:/(?:[a-zA-Z0-9\p{Cyrillic}À-ɏ!*';:=+,.$%/#\[\]\-–_~@|&()]*[a-zA-Z0-9\p{Cyrillic}À-ɏ+\-=_#/)])?)?";
     let query = r"(?:\?[a-zA-Z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[a-zA-Z0-9\-_&=#/])?";
+    let number = r"\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}";
+    let rest = format!("(?::[0-9]+)?{path}{query}");
     let address = format!(
-        r"(?i:(?P<scheme>https?://))(?P<host>(?:{label}\.)+\p{{L}}{{2,}})(?::[0-9]+)?{path}{query}|(?P<bare>(?:{ascii}\.)+[A-Za-z]{{2,}})(?::[0-9]+)?{path}{query}"
+        r"(?i:(?P<scheme>https?://))(?P<host>(?:{label}\.)+\p{{L}}{{2,}}){rest}|(?i:https?://)(?P<number>{number}){rest}|(?P<bare>(?:{ascii}\.)+[A-Za-z]{{2,}}){rest}"
     );
     Regex::new(&address).expect("the pattern is part of the program")
 });
@@ -83,10 +88,8 @@ pub fn weigh(text: &str, scale: &Scale) -> usize {
         let (before, after) = (text.get(from..whole.start()), text.get(whole.end()..));
         let (Some(before), Some(after)) = (before, after) else { continue };
         let plain = of_characters(whole.as_str(), scale);
-        let host = found.name("host").or(found.name("bare")).map_or("", |host| host.as_str());
-        let has_scheme = found.name("scheme").is_some();
         weight += of_characters(before, scale);
-        weight += match kind(host, has_scheme, text.get(..whole.start()).unwrap_or_default(), after) {
+        weight += match kind(&found, text.get(..whole.start()).unwrap_or_default(), after) {
             Kind::Address if whole.as_str().chars().count() <= ADDRESS_CHARS_MAX => scale.address,
             Kind::Perhaps => plain.max(scale.address),
             Kind::Address | Kind::Text => plain,
@@ -99,10 +102,7 @@ pub fn weigh(text: &str, scale: &Scale) -> usize {
 /// Whether X may find a web address in a text. Where that is not sure, it may.
 pub fn holds_address(text: &str) -> bool {
     let text: String = text.nfc().collect();
-    ADDRESS.captures_iter(&text).any(|found| {
-        let host = found.name("host").or(found.name("bare")).map_or("", |host| host.as_str());
-        !matches!(kind(host, found.name("scheme").is_some(), "", ""), Kind::Text)
-    })
+    ADDRESS.captures_iter(&text).any(|found| !matches!(kind(&found, "", ""), Kind::Text))
 }
 
 /// Whether X takes something that looks like an address for one.
@@ -112,7 +112,13 @@ enum Kind {
     Text,
 }
 
-fn kind(host: &str, has_scheme: bool, before: &str, after: &str) -> Kind {
+fn kind(found: &Captures<'_>, before: &str, after: &str) -> Kind {
+    if found.name("number").is_some() {
+        let is_address = found.get(0).is_some_and(|whole| grammar::is_address(whole.as_str()));
+        return if is_address { Kind::Perhaps } else { Kind::Text };
+    }
+    let host = found.name("host").or(found.name("bare")).map_or("", |host| host.as_str());
+    let has_scheme = found.name("scheme").is_some();
     if host.split('.').any(|label| LABEL_MAX < ascii_length(label)) {
         return Kind::Text;
     }
@@ -120,7 +126,7 @@ fn kind(host: &str, has_scheme: bool, before: &str, after: &str) -> Kind {
     let is_glued = before.ends_with(|c: char| c.is_alphanumeric() || "@＠$#＃-_./".contains(c))
         || after.starts_with(|c: char| c.is_alphanumeric() || c == '@');
     match (ENDINGS.contains(&ending.as_str()), ending.len() == 2 && ending.is_ascii()) {
-        _ if is_glued => Kind::Perhaps,
+        _ if is_glued || !grammar::is_host(host) => Kind::Perhaps,
         (true, _) => Kind::Address,
         (_, true) if has_scheme => Kind::Address,
         _ => Kind::Perhaps,
@@ -233,6 +239,11 @@ mod tests {
             ("an address in brackets", "(http://lib.example.org)", 25),
             ("an address at the end of a sentence", "http://lib.example.org.", 24),
             ("an address without a scheme", "example.com", 23),
+            ("a numbered host may be one, short", "http://10.0.0.1/", 23),
+            ("a numbered host may be one, long", "http://[2001:db8::7]:8080/shelf", 31),
+            ("no host has such a number", "http://10.0.0.999/", 18),
+            ("no domain holds an underscore", "https://the_library_of_the_world.com", 36),
+            ("a subdomain may", "https://the_catalogue.thelibraryoftheworld.com", 23),
             ("a country's", "https://lib.de/x", 23),
             ("an ending that may be none, short", "some.thing", 23),
             ("an ending that may be none, long", "https://catalogue.thelibraryoftheworld.nosuchending", 51),

@@ -396,6 +396,13 @@ pub fn too_late_to_publish(code: &Code) -> String {
     format!("{code} has ended, so I won't publish it. Ask again any time.")
 }
 
+/// To a patron who asked in public and whose librarian replied in private.
+pub fn private_reply_undelivered(code: &Code) -> String {
+    format!(
+        "A librarian has replied to you about {code} in private, and this server keeps nothing private, so I can't bring it to you. If you ask me from an account on another server or network, it can reach you there; or ask again here and say that a public answer is enough."
+    )
+}
+
 /// An answer by a stranger that the coordinator found good. `text` was made harmless.
 pub fn offered(network: Network, text: &str) -> String {
     format!("{text}\n\n— somebody who read your question on {network}. They're no librarian of this desk.")

@@ -35,10 +35,9 @@ use tracing::{debug, info, warn};
 use crate::clock;
 use crate::desk::letter::Refusal;
 use crate::desk::post::TextLimits;
-use crate::desk::{Account, AccountId, Content, Letter, Network, Place, PostId};
+use crate::desk::{Account, AccountId, Content, Letter, LetterId, Network, Place, PostId};
 use crate::networks::mastodon::api::{Api, Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::catch_up::Cursor;
-use crate::networks::mastodon::hashtags::Overhearing;
 use crate::networks::mastodon::pace::Kind;
 pub use crate::networks::mastodon::pace::{Limits, Rate};
 use crate::networks::mastodon::server::Server;
@@ -150,7 +149,9 @@ pub struct Connector {
     ids: Mutex<HashMap<AccountId, String>>,
     broken: Mutex<(RandomState, HashSet<u64>)>,
     requests_seen: Mutex<Option<Timestamp>>,
-    overhearing: Mutex<Overhearing>,
+    overheard_at: Mutex<Option<Timestamp>>,
+    /// Letters of which the server showed nothing after it took them.
+    swallowed: Mutex<HashSet<LetterId>>,
 }
 
 /// What logging in told.
@@ -179,7 +180,8 @@ impl Connector {
             ids: Mutex::default(),
             broken: Mutex::default(),
             requests_seen: Mutex::default(),
-            overhearing: Mutex::default(),
+            overheard_at: Mutex::default(),
+            swallowed: Mutex::default(),
         }
     }
 
@@ -238,7 +240,7 @@ impl Connector {
                 status::Content::Nothing | status::Content::Unreadable => {}
             }
         }
-        let overheard = self.overhear(&known).await;
+        let overheard = self.overhear(&known, &mut cursor).await;
         Ok(Batch { posts, cursor: Some(cursor.stored()), more, unreadable, overheard })
     }
 

@@ -5,22 +5,21 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "it is a part of tests")]
 
+#[path = "life.rs"]
+mod life;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use stumper::config::rules_dir;
 use stumper::desk::Settings;
-use stumper::engine::{self, Engine, Running};
+use stumper::engine::Engine;
 use stumper::networks::sandbox::{self, Sandbox};
 use stumper::networks::{Connector, bluesky, http};
-use stumper::store::Store;
-use stumper::subjects::Subjects;
-use tokio::runtime::Runtime;
 
 use crate::bluesky_network::{BlueskyNetwork, Person, Posted, eventually};
+use life::Life;
 
 /// A desk at work on the network.
 pub struct Desk<'n> {
@@ -35,13 +34,6 @@ pub struct Desk<'n> {
     /// The service of direct messages; nobody, unless a test starts one.
     pub chat: String,
     life: Option<Life>,
-}
-
-/// One run of the desk, which can end at any moment.
-struct Life {
-    runtime: Runtime,
-    engine: Arc<Engine>,
-    running: Running,
 }
 
 impl<'n> Desk<'n> {
@@ -77,47 +69,33 @@ impl<'n> Desk<'n> {
 
     /// Starts the desk on what it remembers.
     pub async fn start(&mut self) {
-        // The database of a life that ended abruptly is free as soon as its last task is gone.
-        let open = || async { Store::open_sled(&self.folder.path().join("store")).ok() };
-        let store = eventually("the database is free", open).await;
-        let rules = rules_dir::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
-        let (subjects, _) = Subjects::compile(&rules);
-        // Each story has the same few librarians answer all day.
-        let settings = Settings { invitations_per_day: 100, ..Settings::default() };
-        let engine = Arc::new(Engine::new(store, subjects, settings));
         let connector = self.connector();
         let mut connectors = vec![Arc::new(Connector::Bluesky(connector))];
         if let Some(sandbox) = &self.sandbox {
             connectors.push(Arc::new(Connector::Sandbox(sandbox::Connector::new(sandbox.clone()))));
         }
         connectors.extend(self.beside.iter().map(|connector| Arc::new(connector())));
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let running = {
-            let _inside = runtime.enter();
-            engine::start(&engine, connectors, self.folder.path().to_owned())
-        };
-        self.life = Some(Life { runtime, engine, running });
+        // Each story has the same few librarians answer all day.
+        let settings = Settings { invitations_per_day: 100, ..Settings::default() };
+        self.life = Some(Life::begin(self.folder.path(), settings, connectors).await);
     }
 
     /// Ends the desk as a kill does: whatever it was doing is not finished.
     pub fn kill(&mut self) {
         if let Some(life) = self.life.take() {
-            life.runtime.shutdown_background();
+            life.kill();
         }
     }
 
     /// Ends the desk as people end it.
     pub async fn stop(&mut self) {
         if let Some(life) = self.life.take() {
-            life.running.stop().await;
-            life.engine.store().close().await.unwrap();
-            life.runtime.shutdown_background();
+            life.stop().await;
         }
     }
 
     pub fn engine(&self) -> &Engine {
-        &self.life.as_ref().unwrap().engine
+        self.life.as_ref().unwrap().engine()
     }
 
     /// Somebody becomes one of the desk's librarians.

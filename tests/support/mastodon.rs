@@ -157,6 +157,8 @@ pub struct World {
     pub requests_allowed: Option<Allowed>,
     /// Under a hashtag it shows also what is not public, as no server should.
     pub tags_leak: bool,
+    /// How many more posts with these words are taken and not kept, as with Mastodon's check against spam.
+    pub swallows: Option<(&'static str, usize)>,
     used: BTreeMap<(&'static str, i64), u32>,
     /// How many requests went beyond a limit.
     pub beyond_limits: usize,
@@ -210,6 +212,7 @@ impl Server {
             posts_allowed: None,
             requests_allowed: None,
             tags_leak: false,
+            swallows: None,
             used: BTreeMap::new(),
             beyond_limits: 0,
             stream: Stream::Works,
@@ -278,6 +281,26 @@ impl World {
             let _ = wire::take_status(self, &author, key.as_deref(), &body);
         }
         self.clock = Some(now);
+    }
+
+    /// Whether a post with this text is taken and not kept.
+    fn swallows(&mut self, text: &str) -> bool {
+        match &mut self.swallows {
+            Some((words, left)) if *left > 0 && text.contains(*words) => {
+                *left -= 1;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Forgets the latest post, and whom it told: only its number is used up.
+    fn forget_latest(&mut self) {
+        let Some(latest) = self.statuses.last_mut() else { return };
+        latest.author.clear();
+        latest.deleted = true;
+        let id = latest.id.clone();
+        self.notifications.retain(|notification| notification.status != id);
     }
 
     pub fn status(&self, id: &str) -> Option<&Status> {

@@ -357,11 +357,13 @@ pub(super) fn take_status(world: &mut World, name: &str, key: Option<&str>, body
         edited_at: None,
         deleted: false,
     });
-    if let Some(used) = used {
-        world.keys.insert(used, (id.clone(), now));
+    let said = ok(status(world, world.status(&id).unwrap()));
+    if world.swallows(text) {
+        world.forget_latest();
+    } else if let Some(used) = used {
+        world.keys.insert(used, (id, now));
     }
-    let found = world.status(&id).unwrap();
-    ok(status(world, found))
+    said
 }
 
 /// As Mastodon counts: every link is 23 signs, a mention is its local part.

@@ -45,8 +45,9 @@ const REST_S: i64 = 60;
 const MESSAGES: &str = "100";
 const LOOK_PAGES_MAX: usize = 5;
 
-/// How far the clock of the service may be behind that of the desk.
-const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_mins(2);
+/// How far the clock of the service may be behind that of the desk: the desk's may be an hour wrong. Looking
+/// too far back can only find the very same words, said to the same person a little earlier.
+const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(2);
 
 /// How the place of a message begins; its conversation and its own name follow.
 const PLACE: &str = "chat:";
@@ -193,7 +194,7 @@ impl Connector {
         let InConvo { convo } = match self.call(&call).await {
             Ok(found) => found,
             // Left, locked or gone since.
-            Err(Trouble::Refused(_)) => return Ok(None),
+            Err(Trouble::Refused(no)) if !no.is_about_the_desk() => return Ok(None),
             Err(trouble) => return Err(trouble),
         };
         if !convo.is_of_two() {
@@ -203,7 +204,8 @@ impl Connector {
             let body = json!({"convoId": id}).to_string();
             let call = Call::Procedure { method: "chat.bsky.convo.acceptConvo", body };
             match self.call::<IgnoredAny>(&call).await {
-                Ok(_) | Err(Trouble::Refused(_)) => {}
+                Ok(_) => {}
+                Err(Trouble::Refused(no)) if !no.is_about_the_desk() => {}
                 Err(trouble) => return Err(trouble),
             }
         }

@@ -185,6 +185,13 @@ impl No {
         )
     }
 
+    /// Whether it is the desk that is refused, whatever it asks: its token, its account, or by something on
+    /// the way to the server. That says nothing about what it asked for.
+    pub(super) fn is_about_the_desk(&self) -> bool {
+        let is_own = self.name.is_empty() || self.is_about_the_token() || self.lacks_the_right();
+        is_own || (!self.is_about_the_other_side() && self.ends_the_account().is_some())
+    }
+
     /// Whether there is another record under the key.
     pub(super) fn is_taken(&self) -> bool {
         self.name == "InvalidSwap"
@@ -248,5 +255,32 @@ impl No {
             }
             _ => return None,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 4: what was said in a conversation is passed over only where the refusal is about the
+    /// conversation.
+    #[test]
+    fn nothing_lost_a_refusal_is_about_the_desk_or_about_what_it_asked_for() {
+        let rows = [
+            ("ExpiredToken", "", true),
+            ("InvalidToken", "", true),
+            ("InvalidRequest", "Bad token method", true),
+            ("AuthMissing", "", true),
+            ("AccountDeactivated", "", true),
+            ("", "a page of a proxy", true),
+            ("InvalidConvo", "", false),
+            ("ConvoLocked", "", false),
+            ("AccountSuspended", "", false),
+            ("InvalidRequest", "", false),
+        ];
+        for (name, message, want) in rows {
+            let no = No { status: 400, name: name.to_owned(), message: message.to_owned() };
+            assert_eq!(no.is_about_the_desk(), want, "{name} {message}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! nothing is passed over that appears among the last few or above.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub(super) struct Cursor {
     /// The server whose ids these are.
     at: String,
     known: Vec<String>,
+    /// The newest post of each hashtag that was looked at; `None` where there was none yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, Option<String>>,
 }
 
 /// Which of two ids was given later.
@@ -34,7 +38,7 @@ pub(super) fn by_age(a: &str, b: &str) -> Ordering {
 
 impl Cursor {
     pub(super) fn new(server: &str) -> Cursor {
-        Cursor { at: server.to_owned(), known: Vec::new() }
+        Cursor { at: server.to_owned(), known: Vec::new(), tags: BTreeMap::new() }
     }
 
     /// The cursor that was stored; `None` where there is none, it cannot be read, or it is of another
@@ -64,6 +68,22 @@ impl Cursor {
     /// Whether everything up to here was read already.
     pub(super) fn reaches(&self, id: &str) -> bool {
         self.from().is_some_and(|from| by_age(id, from).is_le())
+    }
+
+    /// The newest post of a hashtag, where it was looked at before.
+    pub(super) fn newest_of(&self, tag: &str) -> Option<Option<&str>> {
+        self.tags.get(tag).map(Option::as_deref)
+    }
+
+    /// Knows the newest post of a hashtag from now on.
+    pub(super) fn know_newest_of(&mut self, tag: &str, id: Option<&str>) {
+        let id = id.filter(|id| id.len() <= ID_BYTES_MAX);
+        self.tags.insert(tag.to_owned(), id.map(str::to_owned));
+    }
+
+    /// Forgets hashtags to which the desk no longer listens.
+    pub(super) fn keep_tags(&mut self, tags: &[String]) {
+        self.tags.retain(|tag, _| tags.contains(tag));
     }
 
     /// Whether an item was not read before.
@@ -137,6 +157,20 @@ mod tests {
         taken(&mut cursor, &["1", "3", "5"]);
         assert_eq!(taken(&mut cursor, &["4", "5", "3"]), ["4"]);
         assert_eq!(taken(&mut cursor, &["4", "5", "3"]), [""; 0]);
+    }
+
+    #[test]
+    fn where_hashtags_were_read_to_is_stored_and_older_cursors_are_understood() {
+        let mut cursor = Cursor::new("l.example");
+        assert_eq!(cursor.newest_of("history"), None, "never looked at");
+        cursor.know_newest_of("history", Some("7"));
+        cursor.know_newest_of("law", None);
+        let mut cursor = Cursor::parse(Some(&cursor.stored()), "l.example").unwrap();
+        assert_eq!((cursor.newest_of("history"), cursor.newest_of("law")), (Some(Some("7")), Some(None)));
+        cursor.keep_tags(&["law".to_owned()]);
+        assert_eq!(cursor.newest_of("history"), None);
+        let before = r#"{"at":"l.example","known":["3"]}"#;
+        assert_eq!(Cursor::parse(Some(before), "l.example").unwrap().newest_of("law"), None);
     }
 
     #[test]

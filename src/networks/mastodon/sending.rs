@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::desk::letter::{Mention, Refusal};
-use crate::desk::{Account, Network, Place, PostId, Visibility};
+use crate::desk::letter::{Mention, Purpose, Refusal};
+use crate::desk::{Account, LetterId, Network, Place, PostId, Visibility};
 use crate::networks::mastodon::api::{Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::pace::Kind;
 use crate::networks::mastodon::server::Family;
@@ -62,7 +62,33 @@ impl Connector {
             self.delete(&PostId::new(Network::Mastodon, id)).await.ok();
             return Err(Failure::Refused(why));
         }
+        if self.is_swallowed(&known, outgoing, id).await {
+            return Err(self.after_swallowing(&outgoing.letter.id));
+        }
+        self.swallowed.lock().unwrap_or_else(PoisonError::into_inner).remove(&outgoing.letter.id);
         Ok(place(id, outgoing))
+    }
+
+    /// Whether the server shows nothing of what it says it took: Mastodon drops in silence what its check
+    /// against spam dislikes. What somebody waits for is worth one look.
+    async fn is_swallowed(&self, known: &Known, outgoing: &Outgoing, id: &str) -> bool {
+        let is_waited_for = matches!(outgoing.letter.purpose, Purpose::Answer | Purpose::Interview);
+        if !is_waited_for || !known.server.may_swallow_posts() || !is_plain_id(id) {
+            return false;
+        }
+        let look = self.api.call(Call::get(Kind::Looking, format!("/api/v1/statuses/{id}"), &[])).await;
+        look.is_err_and(|trouble| trouble.is_gone())
+    }
+
+    /// A letter that was swallowed is looked for and repeated once, because a server may be slow to show what it
+    /// took. Swallowed again, it counts as refused, which the coordinator sees.
+    fn after_swallowing(&self, letter: &LetterId) -> Failure {
+        let mut swallowed = self.swallowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if swallowed.remove(letter) {
+            return Failure::Refused(Refusal::Rejected);
+        }
+        swallowed.insert(letter.clone());
+        Failure::Unsure("the server shows nothing of the post it took")
     }
 
     /// What a 403 means: that this letter is not allowed, or that nothing is.

@@ -137,6 +137,11 @@ impl Server {
         matches!(self.family, Family::GoToSocial | Family::Pleroma)
     }
 
+    /// Whether it may say that it took a post and keep nothing of it.
+    pub(super) fn may_swallow_posts(&self) -> bool {
+        self.family == Family::Mastodon
+    }
+
     /// The visibility to ask for, so that the post is no wider than it may be. `None` where this server
     /// keeps nothing private enough.
     pub(super) fn kept(&self, visibility: Visibility) -> Option<Visibility> {
