@@ -80,6 +80,7 @@ const WORDS: [&str; 61] = [
     "by name yes",
     "need by Friday",
     "done read 2",
+    "done read 3, sources: the parish register",
     "my help",
     "for @clio who was the last king of the medieval empire?",
 ];

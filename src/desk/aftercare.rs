@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** a question that its patron reopens goes to others; nobody is asked it twice.
 
-use crate::desk::commands::Speaker;
 use crate::desk::commands::days::Day;
+use crate::desk::commands::{Effort, Speaker};
 use crate::desk::conversation::Spoken;
 use crate::desk::draft::Draft;
 use crate::desk::escalation;
@@ -17,6 +17,9 @@ use crate::desk::record::Work;
 use crate::desk::routing;
 use crate::desk::step::Outcome;
 use crate::desk::wording;
+
+/// So many characters of what a librarian names as sources are kept.
+const SOURCES_MAX: usize = 1_000;
 
 /// `solved`: the librarian is told, and the question is closed.
 pub(crate) fn solved(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
@@ -74,11 +77,18 @@ pub(crate) fn need_by(draft: &mut Draft<'_>, spoken: &Spoken<'_>, day: Day) -> O
     Outcome::Commanded
 }
 
-/// `done read 3`: closed, with its level on the READ scale in its history.
-pub(crate) fn done_read(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, level: u8) -> Outcome {
+/// `done read 3 sources: …`: closed, with its level on the READ scale and its sources in its history.
+pub(crate) fn done_with(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code, effort: &Effort) -> Outcome {
     let outcome = librarian::done(draft, spoken, code);
-    if outcome == Outcome::Closed {
+    if outcome != Outcome::Closed {
+        return outcome;
+    }
+    if let Some(level) = effort.read_level {
         draft.note(code, format!("READ level {level}, says its librarian"));
+    }
+    if let Some(sources) = &effort.sources {
+        let sources: String = sources.chars().take(SOURCES_MAX).collect();
+        draft.note(code, format!("Sources, says its librarian: {sources}"));
     }
     outcome
 }

@@ -113,8 +113,8 @@ pub enum Said {
     /// The answer did not help; perhaps with what is missing.
     NotSolved(String),
     NeedBy(Day),
-    /// Closed, with its level on the READ scale of 1 to 6.
-    DoneRead(u8),
+    /// Closed, with what is worth recording about the answer.
+    DoneWith(Effort),
     Claim,
     Pass,
     ReferToPerson(String),
@@ -131,6 +131,15 @@ pub enum Said {
     Words,
     /// A lone sign, or no text at all.
     Nothing,
+}
+
+/// What a librarian records about an answer when they close the question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// The level on the READ scale, from 1 (an answer at once) to 6 (research over days).
+    pub read_level: Option<u8>,
+    /// Where the answer was found, in the librarian's words.
+    pub sources: Option<String>,
 }
 
 /// What was not understood about a command.
@@ -350,6 +359,8 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
         "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
+        // An address among the sources can have a question mark.
+        "done" if speaker == Speaker::Invited => about_me::done(rest),
         first if !asks(text) => about_me::read(first, rest, words, speaker),
         _ => None,
     }
@@ -658,6 +669,21 @@ mod tests {
             ("refer", Mistaken(Mistake::ReferWhom)),
             ("Refer to the third edition of the handbook of chemistry and physics, table 4.", Words),
             ("done", Done),
+            ("Done read 3", DoneWith(Effort { read_level: Some(3), sources: None })),
+            (
+                "done read 4, sources: OED; https://example.org/?Atlas",
+                DoneWith(Effort {
+                    read_level: Some(4),
+                    sources: Some("OED; https://example.org/?Atlas".to_owned()),
+                }),
+            ),
+            (
+                "done source: the parish register",
+                DoneWith(Effort { read_level: None, sources: Some("the parish register".to_owned()) }),
+            ),
+            ("done read 7", Mistaken(Mistake::Read)),
+            ("done sources:", Done),
+            ("Done in by his own source: the confession of 1605.", Words),
             ("1922", Words),
             ("thanks!", Thanks),
         ] {

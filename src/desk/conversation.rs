@@ -259,8 +259,8 @@ fn react(draft: &mut Draft<'_>, spoken: &Spoken<'_>, said: Said) -> Outcome {
         Said::Solved => aftercare::solved(draft, spoken),
         Said::NotSolved(detail) => aftercare::not_solved(draft, spoken, &detail),
         Said::NeedBy(day) => aftercare::need_by(draft, spoken, day),
-        Said::DoneRead(level) => librarian::with_question(draft, spoken, |draft, spoken, code| {
-            aftercare::done_read(draft, spoken, code, level)
+        Said::DoneWith(effort) => librarian::with_question(draft, spoken, |draft, spoken, code| {
+            aftercare::done_with(draft, spoken, code, &effort)
         }),
         Said::MyLibrary(name) => libraries::my_library(draft, spoken, &name),
         Said::OnlyMyLibrary => libraries::keep_in(draft, spoken),

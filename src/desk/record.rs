@@ -543,7 +543,7 @@ mod tests {
         }
         silent.leave(about(&history), WITHIN, WITHIN);
         passes.pass(about(&history), false);
-        [&passes, &silent, &claims].map(|record| crowd.add(record));
+        [&passes, &silent, &claims].into_iter().for_each(|record| crowd.add(record));
         let [passes, silent, claims] = [&passes, &silent, &claims].map(|record| chance(record, &crowd, 0));
         assert!(2.0 * silent < passes && passes < claims, "{silent} {passes} {claims}");
     }

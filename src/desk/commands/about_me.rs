@@ -3,12 +3,15 @@
 //!
 //! **Invariant:** what is not wholly one of these is not taken for one.
 
-use crate::desk::commands::{Mistake, Said, Speaker, days};
+use crate::desk::commands::{Effort, Mistake, Said, Speaker, days};
 use crate::desk::person::Level;
 use crate::desk::record::{Allowance, Per};
 
 /// The most invitations a day or week that somebody can ask for.
 const INVITATIONS_MAX: u32 = 100;
+
+/// The levels of the READ scale (Reference Effort Assessment Data; Gerlich and Berard, 2007).
+const READ_SCALE: std::ops::RangeInclusive<u8> = 1..=6;
 
 /// More words than this are no such command.
 const WORDS_MAX: usize = 8;
@@ -42,10 +45,6 @@ pub(super) fn read(first: &str, rest: &str, words: &[String], speaker: Speaker) 
         ("digest", [_, answer]) => yes_or_no(answer).map(Said::Digest),
         ("only", [_, "weekends"]) => Some(Said::OnlyOn([6, 7].into())),
         ("only", [_, "weekdays"]) => Some(Said::OnlyOn((1..=5).collect())),
-        ("done", [_, "read", level] | [_, level]) if speaker == Speaker::Invited => {
-            let level: u8 = level.parse().ok()?;
-            Some(if (1..=6).contains(&level) { Said::DoneRead(level) } else { Said::Mistaken(Mistake::Read) })
-        }
         ("not", [_, "solved", ..]) if matches!(speaker, Speaker::Patron | Speaker::Anyone) => {
             let follows = rest.trim_start().get("solved".len()..).unwrap_or_default();
             let detail = follows.trim_start_matches([',', '.', '!', ':', ';', '-', '–', ' ']).trim();
@@ -63,6 +62,32 @@ pub(super) fn read(first: &str, rest: &str, words: &[String], speaker: Speaker) 
         }
         _ => None,
     }
+}
+
+/// What follows `done`: `read 3`, `sources: …` or both.
+pub(super) fn done(rest: &str) -> Option<Said> {
+    let (level, sources) = match rest.to_ascii_lowercase().find("source") {
+        Some(at) => (rest.get(..at)?, Some(rest.get(at..)?.split_once(':')?)),
+        None => (rest, None),
+    };
+    let sources = match sources {
+        Some((word, named)) if ["source", "sources"].contains(&word.trim().to_ascii_lowercase().as_str()) => {
+            Some(named.trim()).filter(|named| !named.is_empty())
+        }
+        Some(_) => return None,
+        None => None,
+    };
+    let is_sign = |c: char| c.is_ascii_punctuation() || c.is_whitespace();
+    let level = level.trim_matches(is_sign).to_ascii_lowercase();
+    let read_level = match level.strip_prefix("read").unwrap_or(&level).trim() {
+        "" => None,
+        number => Some(number.parse::<u8>().ok()?),
+    };
+    Some(match (read_level, sources) {
+        (Some(level), _) if !READ_SCALE.contains(&level) => Said::Mistaken(Mistake::Read),
+        (None, None) => Said::Done,
+        (read_level, sources) => Said::DoneWith(Effort { read_level, sources: sources.map(str::to_owned) }),
+    })
 }
 
 /// `1 a day`, `3 per week`, `2`.
