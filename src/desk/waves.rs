@@ -99,6 +99,20 @@ mod tests {
     use crate::desk::roster::Roster;
     use crate::subjects::Subjects;
 
+    #[test]
+    fn as_many_are_asked_as_it_takes() {
+        let settings = Settings { claim_chance_percent: 80, invite_at_most: 4, ..Settings::default() };
+        let rows: [(&str, &[f64], f64, usize, usize); 4] = [
+            ("one who surely comes", &[0.9, 0.5, 0.5], 1.0, 1, 1),
+            ("two together", &[0.6, 0.6, 0.6], 1.0, 1, 2),
+            ("no more than the desk may ask together", &[0.1; 9], 1.0, 1, 4),
+            ("none besides those who think about it", &[0.6], 0.1, 0, 0),
+        ];
+        for (what, chances, silent, at_least, expected) in rows {
+            assert_eq!(enough(chances.iter().copied(), silent, at_least, &settings).0, expected, "{what}");
+        }
+    }
+
     /// Of a few strangers, and of many: the next one is asked in time, or not for one who is not needed.
     #[test]
     fn it_is_waited_longer_where_many_were_asked() {
