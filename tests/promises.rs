@@ -79,8 +79,7 @@ const WORDS: [&str; 61] = [
     "digest on",
     "by name yes",
     "need by Friday",
-    "done read 2",
-    "done read 3, sources: the parish register",
+    "done 2 sources: OED",
     "my help",
     "for @clio who was the last king of the medieval empire?",
 ];
@@ -368,16 +367,16 @@ proptest! {
 #[test]
 fn promise_2_whoever_leaves_in_a_flood_is_asked_no_more() {
     let mut town = Town::new(Settings { replies_per_person_hour: 3, ..Settings::default() });
-    let clio = account(Network::Sandbox, "clio");
+    let otto = account(Network::Sandbox, "otto");
     for _ in 0..6 {
-        town.says(&clio, "help", Visibility::Direct, None);
+        town.says(&otto, "help", Visibility::Direct, None);
     }
-    assert_eq!(town.says(&clio, "leave", Visibility::Direct, None), Outcome::Capped, "it is a flood");
+    assert_eq!(town.says(&otto, "leave", Visibility::Direct, None), Outcome::Capped, "it is a flood");
     let ann = account(Network::Sandbox, "ann");
     town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
     let asked = town.world.questions().pop().unwrap().invitations;
     assert!(!asked.is_empty(), "others are asked");
-    assert!(asked.iter().all(|invitation| invitation.librarian.id != clio.id), "promise 2: she left");
+    assert!(asked.iter().all(|invitation| invitation.librarian.id != otto.id), "promise 2: he left");
 }
 
 /// Promises 2 and 4: whoever comes late to the question of somebody who said `stop` learns that it is over,
@@ -385,17 +384,17 @@ fn promise_2_whoever_leaves_in_a_flood_is_asked_no_more() {
 #[test]
 fn promise_2_a_late_answer_is_not_written_to_whoever_said_stop() {
     let mut town = Town::new(Settings::default());
-    let (ann, clio) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "clio"));
+    let (ann, otto) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "otto"));
     town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
-    let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
+    let invitation = town.world.latest_to(&otto.id, None).unwrap().place.clone();
     town.world.wait(SignedDuration::from_hours(24 * 14));
     let given_up = town.world.questions().pop().unwrap();
     assert_eq!(given_up.state.word(), "unanswered");
     town.says(&ann, "stop", Visibility::Direct, None);
-    let outcome = town.says(&clio, "It ended on 1 November 1922.", Visibility::Public, Some(&invitation));
+    let outcome = town.says(&otto, "It ended on 1 November 1922.", Visibility::Public, Some(&invitation));
     assert_ne!(outcome, Outcome::Answered);
     assert_eq!(town.world.posted_to_stopped(), 0, "promise 2: she said stop");
-    let told = town.world.latest_to(&clio.id, None).unwrap();
+    let told = town.world.latest_to(&otto.id, None).unwrap();
     assert!(!told.text.contains("on its way"), "{}", told.text);
 }
 
@@ -404,20 +403,20 @@ fn promise_2_a_late_answer_is_not_written_to_whoever_said_stop() {
 #[test]
 fn promise_7_a_forgotten_librarian_leaves_no_name_in_a_correction() {
     let mut town = Town::new(Settings { learn_from_questions: true, ..Settings::default() });
-    let (ann, clio) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "clio"));
+    let (ann, otto) = (account(Network::Sandbox, "ann"), account(Network::Sandbox, "otto"));
     town.says(&ann, "@desk When did the Ottoman Empire end?", Visibility::Public, None);
-    let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
-    town.says(&clio, "wrong subject, this is law", Visibility::Public, Some(&invitation));
+    let invitation = town.world.latest_to(&otto.id, None).unwrap().place.clone();
+    town.says(&otto, "wrong subject, this is law", Visibility::Public, Some(&invitation));
     let corrected = |town: &Town| {
         let question = town.world.questions().pop().unwrap();
         assert_eq!(question.teaches().map(ToString::to_string).as_deref(), Some("law"));
         question.correction.unwrap().by.handle
     };
-    assert_eq!(corrected(&town), "clio");
-    town.says(&clio, "@desk forget me", Visibility::Public, None);
+    assert_eq!(corrected(&town), "otto");
+    town.says(&otto, "@desk forget me", Visibility::Public, None);
     assert_eq!(corrected(&town), "");
     let kept = serde_json::to_string(&town.world.questions()).unwrap();
-    assert!(!kept.contains("clio"), "{kept}");
+    assert!(!kept.contains("\"otto\""), "{kept}");
     // The patron's own word erases the question, and takes what could be learnt from it away.
     town.says(&ann, "@desk forget me", Visibility::Public, None);
     assert_eq!(town.world.questions(), []);
@@ -427,12 +426,12 @@ fn promise_7_a_forgotten_librarian_leaves_no_name_in_a_correction() {
 #[test]
 fn promise_7_only_what_may_be_learnt_from_teaches() {
     let ann = account(Network::Sandbox, "ann");
-    let clio = account(Network::Sandbox, "clio");
+    let otto = account(Network::Sandbox, "otto");
     let teaches = |allowed: bool, asked: Visibility, then: &[(&str, Visibility)]| {
         let mut town = Town::new(Settings { learn_from_questions: allowed, ..Settings::default() });
         let place = town.world.says(&ann, "@desk When did the Ottoman Empire end?", asked, None);
-        let invitation = town.world.latest_to(&clio.id, None).unwrap().place.clone();
-        town.says(&clio, "wrong subject, this is law", asked, Some(&invitation));
+        let invitation = town.world.latest_to(&otto.id, None).unwrap().place.clone();
+        town.says(&otto, "wrong subject, this is law", asked, Some(&invitation));
         for (words, visibility) in then {
             town.world.says(&ann, words, *visibility, Some(&place));
         }
