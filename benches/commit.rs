@@ -1,4 +1,5 @@
-//! How fast steps become durable, compared with appending the same bytes to a file.
+//! How fast steps become durable, compared with appending the same bytes to a file; and what a store
+//! full of questions needs: its memory, its disk, and how long it takes to open.
 //!
 //! 64 producers commit steps, each waiting for its answer before it makes the next one. The same
 //! producers then give rows of the same size to a thread that appends whatever waits to one file and
@@ -6,13 +7,21 @@
 //! one row a step in order of time, flushes and syncs: what sled can do where nothing has to be found
 //! again. Rounds take turns, so that a change of the machine's mood meets all.
 //!
+//! Memory is that of processes that do nothing else. Another number of questions, or another disk:
+//!
+//! ```sh
+//! QUESTIONS=1000000 cargo bench --bench commit -- /mnt/disk
+//! ```
+//!
 //! **Invariant:** only ratios within one run mean anything; the disk and its neighbours set the rest.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people to run by hand")]
 
+use std::env;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,33 +32,53 @@ use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store};
 use stumper::subjects::SubjectId;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 const PRODUCERS: usize = 64;
 const STEPS_PER_ROUND: usize = 12_800;
 const ROUNDS: usize = 7;
 
-/// How many questions the size and the reopening are measured with, the rounds included.
+/// How many questions the full store has, unless `QUESTIONS` says otherwise.
 const QUESTIONS: usize = 100_000;
 
 fn main() {
-    let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let dir = tempfile::tempdir_in(dir.as_deref().unwrap_or("target")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let database = dir.path().join("database");
-    let store = Store::open_sled(&database).unwrap();
-    println!("idle with an empty store: {:.1} MiB resident", resident_mib());
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    match &arguments[..] {
+        [what, database] if what == "fill" => fill(Path::new(database)),
+        [what, database] if what == "open" => open(Path::new(database)),
+        _ => {
+            let dir = tempfile::tempdir_in(arguments.first().map_or("target", String::as_str)).unwrap();
+            compare(dir.path());
+            let full = dir.path().join("full");
+            apart("fill", &full);
+            apart("open", &full);
+        }
+    }
+}
 
+/// Lets this program do something in a process of its own.
+fn apart(what: &str, database: &Path) {
+    let status = Command::new(env::current_exe().unwrap()).arg(what).arg(database).status().unwrap();
+    assert!(status.success());
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
+}
+
+fn compare(dir: &Path) {
+    let runtime = runtime();
+    let store = Store::open_sled(&dir.join("database")).unwrap();
     let ready: Arc<Vec<u8>> = Arc::new(bytes_of(&step(0)));
     println!("{} bytes a step, {PRODUCERS} producers, {STEPS_PER_ROUND} steps a round", ready.len());
     let mut next = 0;
-    let bare = dir.path().join("bare");
+    let bare = dir.join("bare");
     let mut figures: [Vec<Figure>; 4] = Default::default();
     for round in 0..=ROUNDS {
         let write = |to: Sink| runtime.block_on(append(to, Some(&ready), next));
-        let appended = measure(|| write(Sink::file(&dir.path().join("ready"))));
-        let encoded =
-            measure(|| runtime.block_on(append(Sink::file(&dir.path().join("encoded")), None, next)));
+        let appended = measure(|| write(Sink::file(&dir.join("ready"))));
+        let encoded = measure(|| runtime.block_on(append(Sink::file(&dir.join("encoded")), None, next)));
         let sled = Sink::sled(&bare);
         let rows = measure(|| write(sled));
         let committed = measure(|| runtime.block_on(commit(&store, next)));
@@ -86,22 +115,34 @@ fn main() {
         100.0 * medians[3].rate() / medians[1].rate(),
         100.0 * medians[2].rate() / medians[0].rate()
     );
-    while next < QUESTIONS {
+}
+
+fn fill(database: &Path) {
+    let questions = env::var("QUESTIONS").map_or(QUESTIONS, |questions| questions.parse().unwrap());
+    let runtime = runtime();
+    let store = Store::open_sled(database).unwrap();
+    println!("an empty store: {:.1} MiB resident", resident_mib());
+    let mut next = 0;
+    while next < questions {
         runtime.block_on(commit(&store, next));
         next += STEPS_PER_ROUND;
     }
-    reopen(&runtime, store, &database, next);
+    println!("with {next} questions: {:.1} MiB resident", resident_mib());
+    println!("{:?}", store.counts().unwrap());
+    runtime.block_on(store.close()).unwrap();
+    let bytes = std::fs::metadata(database.join("db")).unwrap().len();
+    println!("{} bytes on disk for each question", bytes / next as u64);
 }
 
-fn reopen(runtime: &tokio::runtime::Runtime, store: Store, database: &Path, questions: usize) {
-    println!("with {questions} questions: {:.1} MiB resident", resident_mib());
-    let live = stumper::store::archive::export(&store, Counter).unwrap();
-    runtime.block_on(store.close()).unwrap();
-    drop(store);
-    let bytes = std::fs::metadata(database.join("db")).unwrap().len();
-    println!("{} bytes on disk for each question; rows {:?}", bytes / questions as u64, live.rows);
-    let opened = measure(|| Store::open_sled(database).unwrap().roster().iter().count());
-    println!("opened again in {:.2} s, {:.2} s CPU", opened.wall.as_secs_f64(), opened.cpu.as_secs_f64());
+fn open(database: &Path) {
+    let mut stores = Vec::new();
+    let opened = measure(|| stores.push(Store::open_sled(database).unwrap()));
+    println!(
+        "opened again in {:.2} s, {:.2} s CPU; {:.1} MiB resident",
+        opened.wall.as_secs_f64(),
+        opened.cpu.as_secs_f64(),
+        resident_mib()
+    );
 }
 
 /// What a librarian's mention sets off: a question with an invitation, the patron, the letter to the
@@ -371,17 +412,4 @@ fn resident_mib() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: f64 = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default();
     pages * 4096.0 / f64::from(1 << 20)
-}
-
-#[derive(Default)]
-struct Counter;
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

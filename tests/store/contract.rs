@@ -210,9 +210,11 @@ async fn erasing_leaves_no_trace(desk: Store) {
     store(&desk, full_step("a", 1)).await;
     let mut more = full_step("b", 1);
     more.questions[0].version = 1;
+    more.questions[0].publicity.offers = vec![offer("zoe")];
     more.people[0].version = 1;
     more.settled = vec![(LetterId::derive(&input("a"), 0), sent(1))];
     store(&desk, more).await;
+    assert_eq!(desk.questions_involving(&id("zoe")).unwrap().len(), 1);
     assert!(export(&desk).contains(SECRET));
     let mut last = step("erase");
     last.erase = vec![code(1)];
@@ -223,7 +225,7 @@ async fn erasing_leaves_no_trace(desk: Store) {
     store(&desk, last).await;
     assert_eq!(desk.counts(), Ok(Counts { seen: 3, ..Counts::default() }));
     let archive = export(&desk);
-    for trace in [SECRET, "moonwort", "ada", code(1).as_str(), "ben", "latest"] {
+    for trace in [SECRET, "moonwort", "ada", code(1).as_str(), "ben", "zoe", "latest"] {
         assert!(!archive.contains(trace), "`{trace}` is still there");
     }
     // The code is free again, and the new question has nothing of the old one.

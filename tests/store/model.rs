@@ -35,8 +35,9 @@ struct Sketch {
     /// Inputs repeat now and then.
     input: usize,
     at: i64,
-    /// Question, whether its version is right, its timers, who was asked, the length of its text.
-    questions: Vec<(usize, bool, Vec<(usize, i64)>, Vec<usize>, usize)>,
+    /// Question, whether its version is right, its timers, who was asked, who offered an answer, the
+    /// length of its text.
+    questions: Vec<(usize, bool, Vec<(usize, i64)>, Vec<usize>, Vec<usize>, usize)>,
     /// Person, whether their version is right, whether they are a librarian.
     people: Vec<(usize, bool, bool)>,
     /// About which question, the letter before it in its chain, whether it is a deletion.
@@ -63,8 +64,9 @@ fn sketch() -> impl Strategy<Value = Sketch> {
     let mostly = || prop::bool::weighted(0.9);
     let timers = prop::collection::vec((0..7_usize, 0..60_i64), 0..3);
     let asked = prop::collection::vec(0..PEOPLE, 0..3);
+    let offered = prop::collection::vec(0..PEOPLE, 0..2);
     let text = prop_oneof![9 => 0..99_usize, 1 => 3_000..20_000_usize];
-    let question = (0..QUESTIONS, mostly(), timers, asked, text);
+    let question = (0..QUESTIONS, mostly(), timers, asked, offered, text);
     let rows = (
         prop::collection::vec(question, 0..3),
         prop::collection::vec((0..PEOPLE, mostly(), any::<bool>()), 0..3),
@@ -180,12 +182,14 @@ fn compare(sled: &Store, model: &Store, letters: &[LetterId]) {
 fn draw(sketch: Sketch, model: &Store, letters: &mut Vec<LetterId>) -> Step {
     let name = format!("{}", sketch.input);
     let mut step = Step { at: at(sketch.at), ..step(&name) };
-    for (number, is_right, timers, asked, length) in sketch.questions {
+    for (number, is_right, timers, asked, offered, length) in sketch.questions {
         let stored = model.question(&code(number)).unwrap().map_or(0, |question| question.version);
         let mut next = question(number, &format!("person {}", number % PEOPLE));
         next.version = if is_right { stored } else { stored + 1 };
         next.timers = timers.into_iter().map(|(reason, minutes)| (REASONS[reason], at(minutes))).collect();
         next.invitations = asked.into_iter().map(|person| invitation(&format!("person {person}"))).collect();
+        next.publicity.offers =
+            offered.into_iter().map(|person| offer(&format!("person {person}"))).collect();
         next.text = Confidential::new("x".repeat(length));
         step.questions.push(next);
     }

@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
+use stumper::desk::outlets::{Offer, OfferFate};
 use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
 use stumper::desk::record::{Allowance, Record};
 use stumper::desk::step::Outcome;
@@ -103,6 +104,18 @@ pub(crate) fn with_timers(mut question: Question, timers: &[(Reason, i64)]) -> Q
 pub(crate) fn invitation(librarian: &str) -> Invitation {
     let letter = LetterId::derive(&input(librarian), 0);
     Invitation::new(account(librarian), letter, at(0), Visibility::Direct, Why::Generalist)
+}
+
+pub(crate) fn offer(stranger: &str) -> Offer {
+    Offer {
+        number: 1,
+        author: account(stranger),
+        text: Confidential::new(SECRET),
+        post: post(stranger),
+        visibility: Visibility::Public,
+        at: at(0),
+        fate: OfferFate::Waiting,
+    }
 }
 
 pub(crate) fn librarian(name: &str, subjects: &[&str]) -> Person {

@@ -22,7 +22,8 @@ use crate::store::sled::prepare::PERSON;
 const FORMAT: u64 = 2;
 const FORMAT_KIND: Kind = Kind::new("format", "the format");
 
-/// How much of the database sled keeps in memory, at most. It grows to this with use.
+/// How much of the database sled keeps in memory, at most, in bytes as they lie on disk; in memory they are
+/// about twice as many. Besides, sled keeps a list of where every page lies, some 430 bytes a question.
 const CACHE_BYTES_MAX: u64 = 32 << 20;
 
 /// The one tree all rows lie in.

@@ -247,14 +247,22 @@ fn put_question(
     }
     let number = layers.take_number();
     layers.put_new(&keys::question(number, &question.code), question.row);
-    let file = layers.file(&question.code)?.unwrap_or_default();
-    put_file(layers, &question.code, &FileRow { question: Some(number), ..file })
+    change_file(layers, &question.code, |file| file.question = Some(number))
 }
 
-fn put_file(layers: &mut Layers<'_>, code: &Code, file: &FileRow) -> Result<(), StoreError> {
+fn change_file(
+    layers: &mut Layers<'_>,
+    code: &Code,
+    change: impl FnOnce(&mut FileRow),
+) -> Result<(), StoreError> {
     let key = keys::file(code);
     let old = layers.get(&key)?;
-    layers.put(&key, encode_any(FILE, file)?, old.as_deref());
+    let mut file = match &old {
+        Some(main) => layers.decode(FILE, &key, main)?,
+        None => FileRow::default(),
+    };
+    change(&mut file);
+    layers.put(&key, encode_any(FILE, &file)?, old.as_deref());
     Ok(())
 }
 
@@ -327,9 +335,7 @@ fn put_record(layers: &mut Layers<'_>, new: NewRecord) -> Result<(), StoreError>
         keep_letters(layers, number, |letter| !known.contains(&keys::letter(&letter.id)))?;
     }
     let Some(code) = &new.code else { return Ok(()) };
-    let mut file = layers.file(code)?.unwrap_or_default();
-    file.records.push(number);
-    put_file(layers, code, &file)
+    change_file(layers, code, |file| file.records.push(number))
 }
 
 /// Writes a record again without those letters that are not to be kept. One without any letter and

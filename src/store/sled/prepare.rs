@@ -57,6 +57,8 @@ pub(super) struct QuestionHead {
     patron: AccountHead,
     invitations: Vec<InvitationHead>,
     timers: BTreeMap<Reason, Timestamp>,
+    #[serde(default)]
+    publicity: PublicityHead,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +69,16 @@ struct AccountHead {
 #[derive(Deserialize)]
 struct InvitationHead {
     librarian: AccountHead,
+}
+
+#[derive(Default, Deserialize)]
+struct PublicityHead {
+    offers: Vec<OfferHead>,
+}
+
+#[derive(Deserialize)]
+struct OfferHead {
+    author: AccountHead,
 }
 
 /// As much of a person as is needed to replace them.
@@ -222,7 +234,8 @@ pub(super) fn marks<'a>(
 impl QuestionHead {
     pub(super) fn marks(&self, code: &Code) -> Vec<Vec<u8>> {
         let asked = self.invitations.iter().map(|invitation| &invitation.librarian.id);
-        marks(code, &self.timers, asked.chain([&self.patron.id]))
+        let offered = self.publicity.offers.iter().map(|offer| &offer.author.id);
+        marks(code, &self.timers, asked.chain(offered).chain([&self.patron.id]))
     }
 }
 

@@ -11,6 +11,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sled::{Batch, Db, Tree};
@@ -256,16 +257,18 @@ impl Writer {
     }
 }
 
-/// Waits until sled has let go of its lock: a thread of its own may hold it for a moment longer.
+/// Waits until sled has let go of its lock: a thread of its own may hold it for a moment longer, and for
+/// a moment a process that is just being started by this one.
 fn wait_for_lock(file: &File) {
-    /// Enough for a thread that is finishing; another process may have taken the lock by then.
-    const TRIES_MAX: usize = 100_000;
+    /// Enough on a busy machine; another process may have taken the lock by then.
+    const TRIES_MAX: usize = 500;
+    const PAUSE: Duration = Duration::from_millis(1);
     for _ in 0..TRIES_MAX {
         if file.try_lock().is_ok() {
             let _ = file.unlock();
             return;
         }
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
 }
 
