@@ -371,14 +371,12 @@ fn why(why: &Why) -> String {
     }
 }
 
-/// Why this person and no more of them, where it was by the odds.
+/// Why this person, and why not more or fewer, where it was by the odds.
 fn odds(invitation: &Invitation) -> String {
     match (invitation.chance, invitation.together) {
         (0, _) | (_, 0) => String::new(),
         (chance, together) => {
-            format!(
-                " (chance to claim in time {chance} %; {together} % with all who were asked, so no more were)"
-            )
+            format!(" (chance to claim in time {chance} %; {together} % with all who were asked by then)")
         }
     }
 }

@@ -19,21 +19,21 @@ pub fn why_me(
     asked: usize,
     settings: &Settings,
 ) -> String {
+    let Some((chance, together)) = odds else { return format!("{code}: {reason}") };
     let within = duration(settings.claim_within);
-    let odds = match odds {
-        None => String::new(),
-        Some((chance, together)) if asked <= 1 => {
-            let _ = together;
-            format!(
-                " By what earlier invitations showed you were {chance} % likely to take it within {within}, so I asked nobody else then."
-            )
-        }
-        Some((chance, together)) => format!(
-            " By what earlier invitations showed you were {chance} % likely to take it within {within}; with the {} of you I came to {together} %, so I asked no more then.",
-            number(asked)
-        ),
+    let (of_all, no_more) = match asked {
+        0 | 1 => (String::new(), "nobody else"),
+        _ => (format!("; with the {} of you I came to {together} %", number(asked)), "no more"),
     };
-    format!("{code}: {reason}{odds}")
+    // Where the chance aimed at was missed, there was nobody else to ask, or one more was asked in a later turn.
+    let enough = match settings.claim_chance_percent <= together {
+        true => format!(", so I asked {no_more} then"),
+        false => String::new(),
+    };
+    let odds = format!(
+        "By what earlier invitations showed you were {chance} % likely to take it within {within}{of_all}{enough}."
+    );
+    format!("{code}: {reason} {odds}")
 }
 
 pub fn why_by_name() -> String {
