@@ -16,19 +16,22 @@
 #[path = "support/bluesky_stand_in.rs"]
 #[allow(unreachable_pub, reason = "a module of this test")]
 mod bluesky_stand_in;
+#[path = "support/fault_runs.rs"]
+mod fault_runs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bluesky_stand_in::{Fault, Server};
+use fault_runs::Dice;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use stumper::config::rules_dir;
 use stumper::desk::letter::Delivery;
-use stumper::desk::{Content, Input, Network, ReplyTo, Settings};
+use stumper::desk::{Network, Settings};
 use stumper::engine::{self, Engine};
-use stumper::networks::{Connector, Outgoing, bluesky as network, http};
+use stumper::networks::{Connector, bluesky as network, http};
 use stumper::store::Store;
 use stumper::subjects::Subjects;
 
@@ -38,24 +41,6 @@ const RUNS: u64 = 50;
 /// How many rounds of looking, deciding and sending one run has before its faults end, and after.
 const ROUNDS_WITH_FAULTS: usize = 24;
 const ROUNDS_AFTER: usize = 120;
-
-/// Numbers that follow from a seed (SplitMix64).
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-}
 
 /// What goes wrong with a request, now and then.
 fn fault(dice: &mut Dice, method: &str) -> Fault {
@@ -107,8 +92,8 @@ impl Run {
         let connector = connector(&server, folder.path(), http);
         let (subjects, http) = (subjects.clone(), http.clone());
         let run = Run { server, engine, connector, subjects, folder, now, dice, http };
-        run.log_in().await;
-        run.round().await;
+        fault_runs::log_in(&run.engine, &run.connector).await;
+        fault_runs::round(&run.engine, &run.connector, run.time()).await;
         run
     }
 
@@ -134,75 +119,10 @@ impl Run {
     async fn restart(&mut self) {
         self.engine = Engine::new(self.engine.store().clone(), self.subjects.clone(), Settings::default());
         self.connector = connector(&self.server, self.folder.path(), &self.http);
-        self.log_in().await;
+        // Logging in also ends the minute for which a chat service in trouble is left alone.
+        fault_runs::log_in(&self.engine, &self.connector).await;
         let clock = || self.time();
         engine::take_stock(&self.engine, &self.connector, &clock).await.unwrap();
-    }
-
-    /// What is known of the account is in memory, so that a log-in that fails is tried again as a listener
-    /// does. Logging in also ends the minute for which a chat service in trouble is left alone.
-    async fn log_in(&self) {
-        for _ in 0..50 {
-            if let Ok(account) = self.connector.connect().await {
-                self.engine.set_account(account);
-                return;
-            }
-        }
-        panic!("the desk could not log in");
-    }
-
-    /// One round: read what is new, decide, send what is due.
-    async fn round(&self) {
-        'pages: for _ in 0..10 {
-            let cursor = self.engine.store().cursor(Network::Bluesky).unwrap();
-            let Ok(batch) = self.connector.fetch(cursor.as_deref()).await else { break };
-            for post in batch.posts {
-                if self.is_in_doubt(&post) {
-                    break 'pages;
-                }
-                self.engine.handle_at(Input::Post(Box::new(post)), self.time()).await.unwrap();
-            }
-            if let Some(cursor) = batch.cursor {
-                self.engine.store().set_cursor(Network::Bluesky, cursor).await.unwrap();
-            }
-            if !batch.more {
-                break;
-            }
-        }
-        let clock = || self.time();
-        engine::send_due(&self.engine, &self.connector, &clock).await.unwrap();
-    }
-
-    /// Whether a reply may be to a letter of which nobody knows yet whether it is there. It has to wait
-    /// then, as it does with the listener.
-    fn is_in_doubt(&self, post: &stumper::desk::Post) -> bool {
-        let store = self.engine.store();
-        let known = post.in_reply_to.as_ref().is_none_or(|post| store.link(post).unwrap().is_some());
-        let outbox = store.outbox(Network::Bluesky, Timestamp::MAX, 1_000).unwrap();
-        let unsure = outbox.iter().any(|(_, delivery)| matches!(delivery, Delivery::Unsure { .. }));
-        !known && (unsure || !store.in_hand(Network::Bluesky).unwrap().is_empty())
-    }
-
-    /// As [`Run::round`], but the desk is ended while a letter is on its way.
-    async fn round_cut_short(&self) {
-        let outbox = self.engine.store().outbox(Network::Bluesky, self.time(), 1).unwrap();
-        let Some((letter, waiting @ Delivery::Waiting { tries, .. })) = outbox.into_iter().next() else {
-            return;
-        };
-        // An old message that was tried before is looked for in the same breath, so that its desk is not
-        // ended between looking and sending here.
-        let is_old = letter.made_at.duration_until(self.time()) >= SignedDuration::from_mins(50);
-        if tries > 0 && is_old {
-            return;
-        }
-        let claimed = Delivery::Claimed { at: self.time(), tries };
-        self.engine.store().deliver(&letter.id, &waiting, claimed).await.unwrap();
-        let reply_to = match &letter.content {
-            Content::Post { reply_to: Some(ReplyTo::Post(place)), .. } => Some(place.clone()),
-            Content::Post { reply_to: Some(ReplyTo::Letter(_)), .. } => return,
-            Content::Post { .. } | Content::Delete { .. } => None,
-        };
-        let _ = self.connector.send(&Outgoing { letter, reply_to }).await;
     }
 
     fn is_settled(&self) -> bool {
@@ -247,8 +167,8 @@ async fn fault_run(seed: u64, subjects: &Subjects, http: &reqwest::Client) {
     let pick = |dice: &mut Dice| if dice.below(2) == 0 { Way::Publicly } else { Way::Directly };
     let joined = pick(&mut run.dice);
     run.says("clio", joined, "join history, law");
-    run.round().await;
-    run.round().await;
+    fault_runs::round(&run.engine, &run.connector, run.time()).await;
+    fault_runs::round(&run.engine, &run.connector, run.time()).await;
     let mut requests = run.dice.clone();
     run.server.goes_wrong(move |method| fault(&mut requests, method));
     let asked = [pick(&mut run.dice), pick(&mut run.dice)];
@@ -258,15 +178,15 @@ async fn fault_run(seed: u64, subjects: &Subjects, http: &reqwest::Client) {
     for _ in 0..ROUNDS_WITH_FAULTS {
         match run.dice.below(8) {
             0 => {
-                run.round_cut_short().await;
+                fault_runs::round_cut_short(&run.engine, &run.connector, run.time()).await;
                 run.restart().await;
             }
             1 => run.restart().await,
             2..5 => {
-                run.log_in().await;
-                run.round().await;
+                fault_runs::log_in(&run.engine, &run.connector).await;
+                fault_runs::round(&run.engine, &run.connector, run.time()).await;
             }
-            _ => run.round().await,
+            _ => fault_runs::round(&run.engine, &run.connector, run.time()).await,
         }
         run.answer_one(&mut answered);
         let ahead = [1, 1, 2, 2, 5, 10, 30, 130, 700, 3_700];
@@ -274,9 +194,9 @@ async fn fault_run(seed: u64, subjects: &Subjects, http: &reqwest::Client) {
         run.set_clock(SignedDuration::from_secs(ahead));
     }
     run.server.goes_wrong(|_| Fault::None);
-    run.log_in().await;
+    fault_runs::log_in(&run.engine, &run.connector).await;
     for _ in 0..ROUNDS_AFTER {
-        run.round().await;
+        fault_runs::round(&run.engine, &run.connector, run.time()).await;
         let before = answered.len();
         run.answer_one(&mut answered);
         if run.is_settled() && before == answered.len() {

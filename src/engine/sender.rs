@@ -8,6 +8,8 @@
 //! **Invariant:** no letter is sent that was not claimed durably first, none is repeated without a
 //! look where it may have arrived, and none is given up without a word to the coordinator.
 
+#[cfg(test)]
+mod moments;
 mod one_letter;
 mod order;
 mod outcome;

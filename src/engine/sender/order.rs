@@ -155,25 +155,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::desk::letter::{Content, Delivery};
+    use crate::desk::letter::Content;
     use crate::desk::{Account, AccountId, Anchor, Confidential, Input, InputId, Letter, Network};
     use crate::desk::{Place, Settings, Visibility};
     use crate::engine::Engine;
+    use crate::engine::sender::moments::{at, waiting};
     use crate::networks::Connector;
     use crate::networks::sandbox::{self, Sandbox};
     use crate::store::Store;
     use crate::subjects::Subjects;
-
-    /// Some time on which everything here happens; numbers are seconds from then.
-    const START_S: i64 = 1_800_000_000;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(START_S + seconds).unwrap()
-    }
-
-    fn waiting(not_before: i64, tries: u32) -> Delivery {
-        Delivery::Waiting { not_before: at(not_before), tries }
-    }
 
     fn letter(name: &str, to: &str, purpose: Purpose, made_at: i64) -> Row {
         let id = AccountId::new(Network::Sandbox, to);

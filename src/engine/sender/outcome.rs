@@ -110,25 +110,7 @@ mod tests {
 
     use super::*;
     use crate::desk::{Anchor, Network};
-
-    /// Some time on which everything here happens; numbers are seconds from then.
-    const START_S: i64 = 1_800_000_000;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(START_S + seconds).unwrap()
-    }
-
-    fn waiting(not_before: i64, tries: u32) -> Delivery {
-        Delivery::Waiting { not_before: at(not_before), tries }
-    }
-
-    fn claimed(when: i64, tries: u32) -> Delivery {
-        Delivery::Claimed { at: at(when), tries }
-    }
-
-    fn unsure(since: i64, look_at: i64, tries: u32) -> Delivery {
-        Delivery::Unsure { since: at(since), look_at: at(look_at), tries }
-    }
+    use crate::engine::sender::moments::{at, claimed, unsure, waiting};
 
     fn place() -> Place {
         Place::top(Network::Sandbox, Anchor { id: "7".to_owned(), revision: None })

@@ -85,25 +85,8 @@ pub(super) fn look_at(claimed_at: Timestamp, repeats: Repeats) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::sender::moments::{claimed, unsure, waiting};
 
-    /// Some time on which everything here happens; numbers are seconds from then.
-    const START_S: i64 = 1_800_000_000;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(START_S + seconds).unwrap()
-    }
-
-    fn waiting(not_before: i64, tries: u32) -> Delivery {
-        Delivery::Waiting { not_before: at(not_before), tries }
-    }
-
-    fn claimed(when: i64, tries: u32) -> Delivery {
-        Delivery::Claimed { at: at(when), tries }
-    }
-
-    fn unsure(since: i64, look_at: i64, tries: u32) -> Delivery {
-        Delivery::Unsure { since: at(since), look_at: at(look_at), tries }
-    }
     #[test]
     fn once_a_letter_that_was_in_hand_is_looked_for_before_it_is_repeated() {
         assert_eq!(found_in_hand(&claimed(0, 3), Repeats::Doubles), Some(unsure(0, 120, 4)));
