@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast other matchers find the same terms in the same questions.
 
-    cargo bench --bench vocabulary -- ../shared/data --texts /tmp/texts
+    cargo bench --profile release --bench vocabulary -- ../shared/data --texts /tmp/texts
     pip install hyperscan flashtext spacy pyahocorasick PyStemmer   # in a virtual environment
     python benches/peers.py /tmp/texts
 

@@ -15,6 +15,8 @@ pub mod learn;
 mod learned;
 mod lexicon;
 mod lint;
+mod memo;
+mod met;
 mod naming;
 mod origin;
 mod screening;

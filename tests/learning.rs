@@ -105,6 +105,8 @@ fn explained_every_score_is_the_sum_of_what_is_shown() {
                 found.matched.iter().filter(|term| term.subject == ranked.id).map(|term| term.weight);
             assert!((weights.sum::<f64>() - ranked.score).abs() < 1e-9, "{text:?} {ranked:?}");
         }
+        assert!(found.subjects.iter().all(|ranked| ranked.score > 0.0), "{text:?}: {:?}", found.subjects);
+        assert!(found.subjects.is_sorted_by(|one, next| one.confidence >= next.confidence), "{text:?}");
         let support = found.matched.iter().filter_map(|term| term.learned);
         assert!(support.clone().count() > 0 && support.into_iter().all(|support| 2 <= support.questions));
     }

@@ -15,19 +15,16 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use hashbrown::{HashMap, HashSet};
-
 use crate::subjects::compile::Index;
 use crate::subjects::format::List;
 use crate::subjects::language::Language;
 use crate::subjects::language::detection::{self, Glance};
 use crate::subjects::learned::{Learned, Weight};
-use crate::subjects::lexicon::{Ending, Known, Lexicon, Lists, TermId, Way};
-use crate::subjects::words::{Key, Words};
+use crate::subjects::lexicon::{Ending, Known, TermId, Way};
+use crate::subjects::memo::Memo;
+use crate::subjects::met::Met;
+use crate::subjects::words::Words;
 use crate::subjects::{Classification, Match, RankedSubject, SubjectId, Subjects, weights};
-
-/// How many different words are remembered per language before all are forgotten.
-const MEMO_WORDS_MAX: usize = 50_000;
 
 /// Of how many subjects, the first in rank, a classification keeps what learned terms say: most terms
 /// say a little for many.
@@ -48,11 +45,14 @@ pub struct Reader<'s> {
     words: Words,
     memos: Vec<Memo>,
     known: Vec<Known>,
+    /// The places of the words with which terms may begin, or that have shapes.
+    telling: Vec<u32>,
+    /// The ways from these words to the next.
     pairs: Vec<Way>,
     glance: Glance,
     hits: Vec<Hit>,
     learned: Vec<LearnedHit>,
-    met: HashSet<TermId>,
+    met: Met,
     spans: Vec<Span>,
     scores: Vec<i32>,
     ranked: Vec<Ranked>,
@@ -82,6 +82,18 @@ struct Hit {
     weight: i16,
     start: u32,
     end: u32,
+}
+
+impl Hit {
+    fn place(&self) -> u64 {
+        place(self.start, self.end)
+    }
+}
+
+/// In the order of the text, of those that begin together the longer one first, in one number: it is compared
+/// faster.
+fn place(start: u32, end: u32) -> u64 {
+    u64::from(start) << u32::BITS | u64::from(u32::MAX - end)
 }
 
 /// A learned term found at a place: byte offsets into the text.
@@ -114,14 +126,28 @@ struct Span {
 /// Of a subject without terms.
 const NOWHERE: Span = Span { start: u32::MAX, end: 0 };
 
-/// A subject with evidence for it.
-#[derive(Clone, Copy, Debug)]
-struct Ranked {
-    subject: u16,
-    /// In hundredths.
-    score: i32,
-    /// Where its evidence begins.
-    start: u32,
+/// A subject with evidence for it, in one number, which is compared fastest: from its highest bit on, what
+/// its score lacks to the highest there can be, in hundredths; where its evidence begins; its place among
+/// the subjects. So the best comes first, and of two the one whose evidence begins earlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked(u64);
+
+impl Ranked {
+    /// Positive scores have 31 bits. Places in what is read of a text have 17, and the last of these is left
+    /// for [`NOWHERE`].
+    fn new(subject: u16, score: i32, start: u32) -> Ranked {
+        const LAST: u32 = (1 << 17) - 1;
+        let lacking = u64::from(i32::MAX.abs_diff(score));
+        Ranked(lacking << 33 | u64::from(start.min(LAST)) << 16 | u64::from(subject))
+    }
+
+    fn subject(self) -> u16 {
+        self.0 as u16
+    }
+
+    fn score(self) -> i32 {
+        i32::MAX - (self.0 >> 33) as i32
+    }
 }
 
 impl fmt::Debug for Reader<'_> {
@@ -143,11 +169,12 @@ impl<'s> Reader<'s> {
             words: Words::default(),
             memos: subjects.index.lexicons.iter().map(|_| Memo::default()).collect(),
             known: Vec::new(),
+            telling: Vec::new(),
             pairs: Vec::new(),
             glance: Glance::default(),
             hits: Vec::new(),
             learned: Vec::new(),
-            met: HashSet::new(),
+            met: Met::default(),
             spans: Vec::new(),
             scores: Vec::new(),
             ranked: Vec::new(),
@@ -177,15 +204,12 @@ impl<'s> Reader<'s> {
             }
         }
         self.find_tags();
-        self.spans.clear();
-        self.spans.resize(self.subjects.subjects.len(), NOWHERE);
-        keep_the_longest(&mut self.hits, &mut self.spans, &mut self.met);
-        keep_the_first(&mut self.learned, &mut self.met);
-        if let Some(row) = self.subjects.index.learned.base().filter(|_| !self.learned.is_empty()) {
-            self.learned.insert(0, LearnedHit { row, start: 0, end: 0 });
+        self.scores.clear();
+        self.scores.resize(self.subjects.subjects.len(), 0);
+        self.ranked.clear();
+        if !(self.hits.is_empty() && self.learned.is_empty()) {
+            self.weigh();
         }
-        self.add_up();
-        self.rank();
         Reading {
             subjects: self.subjects,
             language,
@@ -197,13 +221,24 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Scores and ranks the subjects by what was found.
+    fn weigh(&mut self) {
+        self.spans.clear();
+        self.spans.resize(self.subjects.subjects.len(), NOWHERE);
+        keep_the_longest(&mut self.hits, &mut self.spans, &mut self.met);
+        keep_the_first(&mut self.learned, &mut self.met);
+        if let Some(row) = self.subjects.index.learned.base().filter(|_| !self.learned.is_empty()) {
+            self.learned.insert(0, LearnedHit { row, start: 0, end: 0 });
+        }
+        self.add_up();
+        self.rank();
+    }
+
     /// Adds up the scores. A term that somebody wrote for a subject speaks for all that was learned of
     /// the words in it: it counts what they add up to, within the bounds of its list.
     fn add_up(&mut self) {
         let Reader { subjects, hits, learned, scores, .. } = self;
         let index = &subjects.index;
-        scores.clear();
-        scores.resize(subjects.subjects.len(), 0);
         let mut add = |subject: u16, weight: i16| {
             scores.get_mut(usize::from(subject)).into_iter().for_each(|score| *score += i32::from(weight));
         };
@@ -238,13 +273,16 @@ impl<'s> Reader<'s> {
     /// Ranks the subjects with a score above 0.
     fn rank(&mut self) {
         let Reader { spans, scores, ranked, .. } = self;
-        ranked.clear();
+        ranked.resize(scores.len(), Ranked::default());
+        let mut count = 0;
         for ((subject, score), span) in (0..).zip(scores.iter().copied()).zip(spans.iter()) {
-            if score > 0 {
-                ranked.push(Ranked { subject, score, start: span.start });
-            }
+            // Written for each subject, and counted where it has evidence: so there is nothing to guess.
+            let place = ranked.get_mut(count);
+            place.into_iter().for_each(|place| *place = Ranked::new(subject, score, span.start));
+            count += usize::from(0 < score);
         }
-        ranked.sort_unstable_by_key(|ranked| (Reverse(ranked.score), ranked.start, ranked.subject));
+        ranked.truncate(count);
+        sort(ranked);
     }
 
     fn find_tags(&mut self) {
@@ -266,7 +304,7 @@ impl<'s> Reader<'s> {
             if tags.iter().any(|tag| is_in(tag.start, tag.end)) {
                 return true;
             }
-            let word = words.iter().find(|word| is_in(word.start, word.end)).map(folded);
+            let word = words.iter().find(|word| is_in(word.start(), word.end())).map(folded);
             word.is_none_or(|word| {
                 LOAN_WORD_CHARS_MIN <= word.chars().count() && !detection::is_function_word(word, language)
             })
@@ -280,46 +318,49 @@ impl<'s> Reader<'s> {
         };
         memo.forget_when_full();
         let words = self.words.words();
-        self.known.clear();
-        self.pairs.clear();
         let mut glance = Glance::default();
-        let mut before = Known::default();
-        // All words and pairs are looked up before anything is done with them: the processor then need
-        // not wait for one to begin with the next.
-        for word in words {
-            let key = self.words.key(word);
-            let known = memo.known(lexicon, key, || self.words.folded(word));
-            glance.at(known.marks, word.end - word.start);
-            self.known.push(known);
-            self.pairs.push(lexicon.pair(before, known));
-            before = known;
-        }
-        self.pairs.push(Way::default());
+        // All words are looked up before anything is done with them, and then all pairs: the processor
+        // need not wait for one to begin with the next.
+        self.known.clear();
+        self.telling.clear();
+        self.telling.resize(words.len(), 0);
+        let mut count = 0;
+        self.known.extend((0..).zip(words).map(|(at, word)| {
+            let known = memo.known(lexicon, word.key, || self.words.folded(word));
+            glance.at(known.marks, word.end() - word.start());
+            // Written for each word, and counted for those that tell: so there is nothing to guess.
+            self.telling.get_mut(count).into_iter().for_each(|place| *place = at);
+            count += usize::from(known.tells());
+            known
+        }));
+        self.telling.truncate(count);
         self.glance = glance;
+        self.pairs.clear();
+        self.pairs.extend(self.telling.iter().map(|at| lexicon.pair(from(&self.known, *at))));
         let (hits, learned) = (&mut self.hits, &mut self.learned);
         let mut found = |ending: Ending, start, end| match Learned::row_of(ending.term) {
             Some(row) => learned.push(LearnedHit { row, start: offset(start), end: offset(end) }),
             None => hits.push(hit(ending, start, end)),
         };
-        for ((first, word), pair) in words.iter().enumerate().zip(self.pairs.iter().skip(1)) {
-            let from_here = self.known.get(first..).unwrap_or_default();
-            let Some(known) = from_here.first() else { continue };
+        for (first, pair) in self.telling.iter().zip(self.pairs.iter()) {
+            let (from_here, words) = (from(&self.known, *first), from(words, *first));
+            let (Some(known), Some(word)) = (from_here.first(), words.first()) else { continue };
             if known.may_begin() {
-                lexicon.terms_at(from_here, *pair, &memo.lists, &mut |ending, count| {
-                    let last = words.get(first + count - 1).unwrap_or(word);
-                    found(ending, word.start, last.end);
+                lexicon.terms_at(from_here, *pair, memo.lists(), &mut |ending, count| {
+                    let last = words.get(count - 1).unwrap_or(word);
+                    found(ending, word.start(), last.end());
                 });
             }
-            for shape in known.shapes(&memo.lists) {
-                found(Ending::of_learned(*shape), word.start, word.end);
+            for shape in known.shapes(memo.lists()) {
+                found(Ending::of_learned(*shape), word.start(), word.end());
             }
         }
         for tag in self.words.tags() {
             let name = self.words.tag_key(tag);
             let mut found = |ending| found(ending, tag.start, tag.end);
             if !tag.is_one_word {
-                let known = [lexicon.look_up(name, &mut memo.lists)];
-                lexicon.terms_at(&known, Way::default(), &memo.lists, &mut |ending, _| found(ending));
+                let known = [memo.known_once(lexicon, name)];
+                lexicon.terms_at(&known, Way::default(), memo.lists(), &mut |ending, _| found(ending));
             }
             lexicon.terms_of_joined(name, &mut found);
         }
@@ -341,6 +382,11 @@ fn counts(found: &LearnedHit, weight: &Weight, hits: &[Hit], index: &Index) -> b
     })
 }
 
+/// What stands from a place on.
+fn from<T>(all: &[T], place: u32) -> &[T] {
+    all.get(place as usize..).unwrap_or_default()
+}
+
 /// Only the first 64 KiB of a text are read.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
@@ -351,19 +397,32 @@ fn hit(ending: Ending, start: usize, end: usize) -> Hit {
     Hit { term, subject, list, weight: weights::of(list), start: offset(start), end: offset(end) }
 }
 
+/// Sorts numbers that are all different. A few are put in the place that the count of the lesser ones says,
+/// with nothing to guess: a processor guesses wrong about every second comparison of other ways to sort.
+fn sort(ranked: &mut [Ranked]) {
+    const FEW: usize = 32;
+    let mut unsorted = [Ranked::default(); FEW];
+    let Some(unsorted) = unsorted.get_mut(..ranked.len()) else { return ranked.sort_unstable() };
+    unsorted.copy_from_slice(ranked);
+    for one in unsorted.iter() {
+        let lesser = unsorted.iter().filter(|other| *other < one).count();
+        ranked.get_mut(lesser).into_iter().for_each(|place| *place = *one);
+    }
+}
+
 /// Takes out hits that lie within another of the same subject, and repeats of a term. What is left
 /// is in the order of the text, the longer first, and `spans` say where each subject has any.
-fn keep_the_longest(hits: &mut Vec<Hit>, spans: &mut [Span], met: &mut HashSet<TermId>) {
+fn keep_the_longest(hits: &mut Vec<Hit>, spans: &mut [Span], met: &mut Met) {
     let order = |hit: &Hit| {
         let heaviest = Reverse(hit.weight.unsigned_abs());
         // Somebody who writes `photosynthesis` against a subject with `photo*` means just that word.
-        (hit.start, Reverse(hit.end), heaviest, 0 < hit.weight, hit.term)
+        (hit.place(), heaviest, 0 < hit.weight, hit.term)
     };
     // They are found in this order, but for those of tags, beginnings and a second language.
     if !hits.is_sorted_by_key(order) {
         hits.sort_unstable_by_key(order);
     }
-    met.clear();
+    met.forget(hits.len());
     hits.retain(|hit| {
         let Some(span) = spans.get_mut(usize::from(hit.subject)) else { return false };
         // Hits of a subject come by their start: one that ends no later than an earlier one lies
@@ -372,25 +431,25 @@ fn keep_the_longest(hits: &mut Vec<Hit>, spans: &mut [Span], met: &mut HashSet<T
             return false;
         }
         *span = Span { start: span.start.min(hit.start), end: hit.end };
-        met.insert(hit.term)
+        met.is_new(hit.term)
     });
 }
 
 /// Takes out repeats of a learned term. What is left is in the order of the text, the longer first.
-fn keep_the_first(hits: &mut Vec<LearnedHit>, met: &mut HashSet<TermId>) {
-    let order = |hit: &LearnedHit| (hit.start, Reverse(hit.end), hit.row);
+fn keep_the_first(hits: &mut Vec<LearnedHit>, met: &mut Met) {
+    let order = |hit: &LearnedHit| (place(hit.start, hit.end), hit.row);
     if !hits.is_sorted_by_key(order) {
         hits.sort_unstable_by_key(order);
     }
-    met.clear();
-    hits.retain(|hit| met.insert(hit.row));
+    met.forget(hits.len());
+    hits.retain(|hit| met.is_new(hit.row));
 }
 
 impl<'r> Reading<'r> {
     /// The best subject; `None` where the evidence is too thin: the general desk.
     pub fn best(&self) -> Option<&'r SubjectId> {
         let best = self.ranked.first()?;
-        (self.subjects.confidence_min <= self.confidence(best.subject)).then(|| self.id(best.subject))
+        (self.subjects.confidence_min <= self.confidence(best.subject())).then(|| self.id(best.subject()))
     }
 
     /// How likely a subject is the right one; 0 for one that there is not.
@@ -407,7 +466,7 @@ impl<'r> Reading<'r> {
     pub fn subjects(&self) -> impl Iterator<Item = (&'r SubjectId, f64)> {
         let Reading { ranked, .. } = *self;
         let this = *self;
-        ranked.iter().map(move |ranked| (this.id(ranked.subject), weights::shown(ranked.score)))
+        ranked.iter().map(move |ranked| (this.id(ranked.subject()), weights::shown(ranked.score())))
     }
 
     /// How many terms were found.
@@ -419,10 +478,10 @@ impl<'r> Reading<'r> {
     pub fn to_classification(&self) -> Classification {
         let confidences: Vec<f64> = weights::confidences(self.scores, self.words).collect();
         let subjects = self.ranked.iter().map(|ranked| {
-            let confidence = confidences.get(usize::from(ranked.subject)).copied().unwrap_or_default();
+            let confidence = confidences.get(usize::from(ranked.subject())).copied().unwrap_or_default();
             RankedSubject {
-                id: self.id(ranked.subject).clone(),
-                score: weights::shown(ranked.score),
+                id: self.id(ranked.subject()).clone(),
+                score: weights::shown(ranked.score()),
                 confidence,
             }
         });
@@ -456,7 +515,7 @@ impl<'r> Reading<'r> {
         let (this, hit, table) = (*self, *hit, &self.subjects.index.learned);
         let is_told = move |weight: &&Weight| {
             let mut first = this.ranked.iter().take(EXPLAINED_MAX);
-            first.any(|ranked| ranked.subject == weight.subject)
+            first.any(|ranked| ranked.subject() == weight.subject)
                 && counts(&hit, weight, this.hits, &this.subjects.index)
         };
         table.weights(hit.row).iter().filter(is_told).map(move |weight| Match {
@@ -472,43 +531,5 @@ impl<'r> Reading<'r> {
     fn id(&self, subject: u16) -> &'r SubjectId {
         let subject = self.subjects.subjects.get(usize::from(subject));
         &subject.expect("terms only hold places of subjects").id
-    }
-}
-
-/// What the words met so far are to one lexicon.
-#[derive(Default)]
-struct Memo {
-    short: HashMap<Key, Known>,
-    long: HashMap<Box<str>, Known>,
-    lists: Vec<Lists>,
-}
-
-impl Memo {
-    /// To be called between texts only: what was handed out becomes void.
-    fn forget_when_full(&mut self) {
-        if self.short.len() + self.long.len() >= MEMO_WORDS_MAX {
-            *self = Memo::default();
-        }
-    }
-
-    #[inline]
-    fn known<'w>(&mut self, lexicon: &Lexicon, key: Option<Key>, word: impl FnOnce() -> &'w str) -> Known {
-        match key.and_then(|key| self.short.get(&key)) {
-            Some(known) => *known,
-            None => self.meet(lexicon, key, word()),
-        }
-    }
-
-    /// A word that is long, or not known yet.
-    #[cold]
-    fn meet(&mut self, lexicon: &Lexicon, key: Option<Key>, word: &str) -> Known {
-        let Memo { short, long, lists } = self;
-        match key {
-            Some(key) => *short.entry(key).or_insert_with(|| lexicon.look_up(word, lists)),
-            None => match long.get(word) {
-                Some(known) => *known,
-                None => *long.entry(word.into()).or_insert(lexicon.look_up(word, lists)),
-            },
-        }
     }
 }

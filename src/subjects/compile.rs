@@ -341,7 +341,7 @@ impl TermWords {
         self.extents.clear();
         let mut stars = 0;
         for word in self.words.words() {
-            let after = term.get(word.end..).unwrap_or_default();
+            let after = term.get(word.end()..).unwrap_or_default();
             let extent = if after.starts_with('*') { Extent::Beginning } else { Extent::Whole };
             if extent == Extent::Beginning {
                 stars += 1;
@@ -378,7 +378,7 @@ impl TermWords {
     /// The same, with the words' keys.
     fn keyed(&self) -> impl Iterator<Item = (&str, Option<Key>, Extent)> {
         let words = self.words.words().iter().zip(self.extents.iter().copied());
-        words.map(|(word, extent)| (self.words.folded(word), self.words.key(word), extent))
+        words.map(|(word, extent)| (self.words.folded(word), word.key, extent))
     }
 
     /// Whether `term` is written with the same words, capitals and accents aside.

@@ -115,6 +115,12 @@ impl Known {
         self.is_term || self.goes_on || self.has_beginnings
     }
 
+    /// Whether a term may begin with this word, or it has shapes.
+    pub(super) fn tells(self) -> bool {
+        // Without a way out in between, there is nothing to guess.
+        self.is_term | self.goes_on | (self.lists != 0)
+    }
+
     fn lists(self, lists: &[Lists]) -> Option<&Lists> {
         lists.get(self.lists.checked_sub(1)? as usize)
     }
@@ -343,12 +349,14 @@ impl Lexicon {
         found.into()
     }
 
-    /// The way from a word to the next.
+    /// The way from the first of `words` to the next.
     #[inline]
-    pub(super) fn pair(&self, word: Known, next: Known) -> Way {
-        match word.goes_on && next.stem != ROOT {
-            true => self.step(word.stem, next.stem).unwrap_or_default(),
-            false => Way::default(),
+    pub(super) fn pair(&self, words: &[Known]) -> Way {
+        match words {
+            [word, next, ..] if word.goes_on && next.stem != ROOT => {
+                self.step(word.stem, next.stem).unwrap_or_default()
+            }
+            _ => Way::default(),
         }
     }
 

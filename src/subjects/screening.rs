@@ -241,7 +241,7 @@ fn courtesy(words: &Words, evidence: &[Evidence]) -> Option<Kind> {
     let known: Vec<&str> = words
         .words()
         .iter()
-        .filter(|word| is_said(word.start, word.end))
+        .filter(|word| is_said(word.start(), word.end()))
         .map(|word| words.folded(word))
         .collect();
     if !words.words().iter().all(|word| known.contains(&words.folded(word))) {

@@ -387,7 +387,7 @@ mod tests {
             .words()
             .iter()
             .zip(marks.clone())
-            .for_each(|(word, marks)| glance.at(marks, word.end - word.start));
+            .for_each(|(word, marks)| glance.at(marks, word.end() - word.start()));
         let language = language_of(text, words.are_plain(), glance, marks, Language::parse(declared));
         assert_eq!(language.map_or("-", Language::code), expected, "{name}");
     }
