@@ -38,6 +38,7 @@ pub(crate) fn on_edited(draft: &mut Draft<'_>, post: &Post) -> Outcome {
     take_down(draft, &code);
     if is_open && room == Room::Plenty {
         tell_invited(draft, &code, post);
+        patron::place(draft, &code, post.text.reveal());
     }
     Outcome::Relayed
 }

@@ -353,9 +353,10 @@ fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Sub
         "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
         "link" => link(rest, words.len()),
         "sign" => sign(rest, could_be_sentence),
-        "ask" if speaker == Speaker::Invited => Some(ask(rest)),
-        // Without a reply the words could be a question of their own, so the sign must be there.
-        "ask" if speaker == Speaker::Asked && text_has_colon_after(text, "ask") => Some(ask(rest)),
+        "ask" if text_has_colon_after(text, "ask") && was_asked => Some(ask(rest)),
+        // Without the sign, "ask the county archive" is an answer. And without a reply, the words could be a
+        // question of their own.
+        "ask" if speaker == Speaker::Invited && (rest.is_empty() || asks(text)) => Some(ask(rest)),
         "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
         "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
         "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
@@ -660,6 +661,8 @@ mod tests {
             ("Pass of Thermopylae, 480 BC", Words),
             ("Claims of that kind are heard by the county court.", Words),
             ("ask: which county?", Ask("which county?".into())),
+            ("Ask which county?", Ask("which county?".into())),
+            ("Ask the county archive for the census.", Words),
             ("Ask which county?", Ask("which county?".into())),
             ("ask:", Mistaken(Mistake::AskWhat)),
             ("also: see volume 2", Also("see volume 2".into())),

@@ -11,12 +11,13 @@ use crate::desk::ids::Code;
 use crate::desk::intake;
 use crate::desk::letter::Purpose;
 use crate::desk::outbox;
+use crate::desk::plan::Occasion;
 use crate::desk::post::{AccountId, Confidential, Post, Visibility};
 use crate::desk::question::{Event, Fate, FoundSubject, Piece, Question, Reason, Rung, State};
 use crate::desk::step::Outcome;
 use crate::desk::wording::Search;
 use crate::desk::{aftercare, librarian, linking, outlets, wording};
-use crate::subjects::Classification;
+use crate::subjects::{Classification, SubjectId};
 
 /// A question, with all that is added to it, keeps at most this many bytes.
 const QUESTION_BYTES_MAX: usize = 20_000;
@@ -95,9 +96,11 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     draft.note(code, explanation(draft, code));
     intake::note(draft, code);
     let search = escalation::seek(draft, code);
-    let names =
-        draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default();
-    let mut body = wording::acknowledgement(code, &names, &search, draft.view.settings);
+    let settings = draft.view.settings;
+    let mut body = match may_be_placed(draft, code, &search) {
+        true => wording::acknowledgement_without_subject(code, &search, settings),
+        false => wording::acknowledgement(code, &names(draft, code), &search, settings),
+    };
     if let (Search::Asked(_), Some(minutes)) = (&search, escalation::usual_wait(draft, code)) {
         body.push_str(&wording::asking::usual_wait(minutes));
     }
@@ -112,6 +115,44 @@ pub(crate) fn take_in(draft: &mut Draft<'_>, code: &Code) -> Outcome {
     }
     let _ = draft.tell_patron(code, Purpose::Acknowledgement, None, body);
     Outcome::Asked
+}
+
+fn names(draft: &Draft<'_>, code: &Code) -> String {
+    draft.question(code).map(|question| escalation::subject_names(draft, question)).unwrap_or_default()
+}
+
+/// Whether a word of the patron's would tell a subject that the rules did not find: not where there are none
+/// for their language, and not where they said whom to ask.
+fn may_be_placed(draft: &Draft<'_>, code: &Code, search: &Search) -> bool {
+    let is_without = draft.question(code).is_some_and(|question| question.subjects.is_empty());
+    is_without && matches!(search, Search::Asked(_) | Search::Later(_) | Search::NobodyYet)
+}
+
+/// Looks anew for the subject of a question that had none, now that its patron said more, and asks those who
+/// take it. `false` where it still has none, or is not looked for.
+pub(crate) fn place(draft: &mut Draft<'_>, code: &Code, added: &str) -> bool {
+    let waits = |question: &&Question| question.state == State::Seeking && question.subjects.is_empty();
+    let Some(question) = draft.question(code).filter(waits) else { return false };
+    let subjects = draft.view.subjects;
+    let found = subjects.classify(question.text.reveal(), question.language.as_deref());
+    let mut placed = found_subjects(&found);
+    // Somebody who was asked for a word may just name the subject, which need not be a term of it.
+    if let (true, Some(subject)) = (placed.is_empty(), subjects.named(added.trim())) {
+        placed.push(FoundSubject { subject, confidence: 1.0, because: Vec::new() });
+    }
+    placed.retain(|found| found.subject != SubjectId::general());
+    if placed.is_empty() {
+        return false;
+    }
+    if let Some(question) = draft.question_mut(code) {
+        question.subjects = placed;
+        question.rung = Rung::Specialists;
+    }
+    draft.note(code, format!("The patron said more: it is about {}", names(draft, code)));
+    let search = escalation::ask_more(draft, code, Occasion::HandedOn);
+    let body = wording::now_with_subject(code, &names(draft, code), &search, draft.view.settings);
+    let _ = draft.tell_patron(code, Purpose::Notice, None, body);
+    true
 }
 
 /// More of the same question: kept with it, and passed on to the librarian who works on it.
@@ -146,7 +187,12 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     }
     match owner {
         Some(owner) => relay_detail(draft, code, &owner, post),
-        None => tell_waiting(draft, code, post),
+        None => {
+            tell_waiting(draft, code, post);
+            if !place(draft, code, post.text.reveal()) {
+                let _ = draft.tell_patron(code, Purpose::Notice, None, wording::detail_noted(code));
+            }
+        }
     }
     Outcome::Relayed
 }
@@ -175,7 +221,6 @@ fn tell_waiting(draft: &mut Draft<'_>, code: &Code, post: &Post) {
             body,
         );
     }
-    let _ = draft.tell_patron(code, Purpose::Notice, None, wording::detail_noted(code));
 }
 
 /// Where the patron's questions stand.

@@ -35,13 +35,35 @@ pub enum Search {
 }
 
 pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &Settings) -> String {
+    let search = asked(search, "know about this", "knows about this", settings);
+    format!(
+        "Thank you for asking! This is question {code} ({subjects}). {search}. The answer will come here. You can reply with more detail, or with: status, cancel."
+    )
+}
+
+/// The same, where nothing in the question tells its subject: the patron may help.
+pub fn acknowledgement_without_subject(code: &Code, search: &Search, settings: &Settings) -> String {
+    let search = asked(search, "take any question", "takes any question", settings);
+    format!(
+        "Thank you for asking! This is question {code}. I can't tell its subject yet: reply with a word or two about that, and I'll ask who knows it. {search}. The answer will come here. You can also reply: status, cancel."
+    )
+}
+
+/// What the patron added tells the subject.
+pub fn now_with_subject(code: &Code, subjects: &str, search: &Search, settings: &Settings) -> String {
+    let search = asked(search, "know about this", "knows about this", settings);
+    format!("Thank you, that helps! {code} is about {subjects}. {search}.")
+}
+
+/// Who was asked, or why nobody was. `they` and `who` are what those asked do, of several and of one.
+fn asked(search: &Search, they: &str, who: &str, settings: &Settings) -> String {
     let give_up = duration(settings.give_up_after);
-    let search = match search {
-        Search::Asked(1) => "I've asked a librarian who knows about this".to_owned(),
-        Search::Asked(count) => format!("I've asked {} librarians who know about this", number(*count)),
+    match search {
+        Search::Asked(1) => format!("I've asked a librarian who {who}"),
+        Search::Asked(count) => format!("I've asked {} librarians who {they}", number(*count)),
         Search::ByName => asking::asked_by_name(),
         Search::Later(at) => {
-            format!("Nobody who knows about this is free just now; I'll ask from {}", moment(*at, settings))
+            format!("Nobody who {who} is free just now; I'll ask from {}", moment(*at, settings))
         }
         Search::AskedSpeakers(1, language) => format!("I've asked a librarian who speaks {language}"),
         Search::AskedSpeakers(count, language) => {
@@ -53,10 +75,7 @@ pub fn acknowledgement(code: &Code, subjects: &str, search: &Search, settings: &
         Search::NobodySpeaks(language) => {
             format!("No librarian here speaks {language} yet; I'll keep looking for {give_up}")
         }
-    };
-    format!(
-        "Thank you for asking! This is question {code} ({subjects}). {search}. The answer will come here. You can reply with more detail, or with: status, cancel."
-    )
+    }
 }
 
 pub fn invitation(
