@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::desk::draft::Draft;
 use crate::desk::escalation::{LOOK_AGAIN_AFTER, circumstances, waiting_invitations};
 use crate::desk::ids::Code;
-use crate::desk::question::{Fate, Question};
+use crate::desk::question::{Fate, Question, Rung};
 use crate::desk::routing::{self, Found};
 use crate::desk::settings::Policy;
 use crate::desk::waves::{self, Waiting};
@@ -49,7 +49,10 @@ pub(crate) fn how_many(
             let silent =
                 waves::silence(&still_waiting(draft, question), &circumstances(draft), SignedDuration::ZERO);
             let chances = found.ready.iter().map(|candidate| candidate.chance);
+            let is_anybodys = question.subjects.is_empty()
+                && found.ready.first().is_none_or(|first| first.rung == Rung::Generalists);
             let most = match occasion {
+                Occasion::Begin if is_anybodys => waves::WITHOUT_SUBJECT,
                 Occasion::Begin | Occasion::HandedOn => settings.invite_at_most,
                 Occasion::Declined => 1,
                 Occasion::TimePassed => waves::LATER,

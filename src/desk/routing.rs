@@ -33,6 +33,13 @@ const COMPARED_MAX: usize = 32;
 /// there are more, the desk looks again before long in any case.
 const STARTS_MAX: usize = 64;
 
+/// With a lower chance of a claim in the time hoped for, a librarian is hardly missed for quick answers. With a
+/// third of it there were no more of these in simulated worlds, and the late ones came later.
+const SLOW_ENOUGH: f64 = 0.1;
+
+/// What waits for longer waits for a day at a time.
+const LATE_MAX: SignedDuration = SignedDuration::from_hours(24);
+
 /// How much one invitation a day over the last weeks weighs, against one open question.
 const BURDEN: f64 = 1.0;
 
@@ -237,8 +244,29 @@ fn candidate(
     let is_at_odds = question.level.is_some_and(|level| librarian.level.is_some_and(|liked| liked != level));
     let taste = if is_at_odds { 0.7 } else { 1.0 };
     let fit = librarian.record.quality(&subject) * coverage(question, librarian, around.subjects) * taste;
-    let score = chance * fit * ease;
+    let score = odds(question, librarian, &subject, chance, around) * fit * ease;
     Candidate { librarian: person.account.clone(), rung, why: why.clone(), chance, score }
+}
+
+/// How good an invitation is as far as time goes. `chance` is that of a claim within the time hoped for.
+///
+/// What has waited longer than that may wait as long again: then it is worth little that somebody is quick,
+/// and who is quick is left for the questions that will be asked next.
+fn odds(
+    question: &Question,
+    librarian: &Librarian,
+    subject: &SubjectId,
+    chance: f64,
+    around: &Circumstances<'_>,
+) -> f64 {
+    let waited = around.now.duration_since(question.asked_at);
+    if waited <= around.settings.claim_within {
+        return chance;
+    }
+    let about = About { subject, sent_at: around.now };
+    let hope = Hope { now: around.now, elapsed: SignedDuration::ZERO, within: waited.min(LATE_MAX) };
+    let late = librarian.record.chance(around.roster.crowd(), about, librarian.seen_at, hope);
+    late / (SLOW_ENOUGH + chance)
 }
 
 /// How likely a librarian is to claim within the time hoped for an invitation of this subject, sent at

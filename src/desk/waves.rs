@@ -30,6 +30,10 @@ const LONGEST: i32 = 2;
 /// How many are invited when those who were asked had their time.
 pub(crate) const LATER: usize = 1;
 
+/// How many are invited at first to a question whose subject nobody can tell yet. Each of them is unlikely to
+/// know, and the patron is asked for a word about it at once.
+pub(crate) const WITHOUT_SUBJECT: usize = 3;
+
 /// In so many steps the time for the next wave is looked for.
 const STEPS: i32 = 20;
 

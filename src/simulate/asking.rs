@@ -19,7 +19,9 @@ pub(crate) struct Asked {
     pub(crate) patron: Account,
     /// Whether the patron is an automaton that answers every letter.
     pub(crate) is_echo: bool,
-    /// The place of its subject; `None` where nobody can tell it from the words.
+    /// The place of the subject that the patron means.
+    pub(crate) about: usize,
+    /// The same, where their words tell it; `None` as long as nobody can tell it from them.
     pub(crate) subject: Option<usize>,
     pub(crate) visibility: Visibility,
     /// The post that asks it, once it was written.
@@ -85,6 +87,7 @@ fn question(population: &Population, people: &People, dice: &mut Dice, at: Milli
         at,
         patron,
         is_echo,
+        about: subject,
         subject: Some(subject).filter(|_| !is_unclear),
         visibility: if is_private { Visibility::Direct } else { Visibility::Public },
         place: None,

@@ -125,6 +125,8 @@ fn patrons(asked: &[&Question], settings: &Settings) -> Patrons {
         impatient: 0.1,
         patience_hours: 12.0,
         thanks: 0.5,
+        clarify: 0.5,
+        clarify_minutes: 3.0,
         private: private as f64 / asked.len() as f64,
         librarians_ask: 0.0,
         bots: 0.0,

@@ -85,6 +85,12 @@ pub struct Patrons {
     pub patience_hours: f64,
     /// The share who say thanks.
     pub thanks: f64,
+    /// The share who tell the subject when the desk cannot, and asks at once.
+    #[serde(default)]
+    pub clarify: f64,
+    /// How long half of these take, in minutes.
+    #[serde(default = "clarify_minutes")]
+    pub clarify_minutes: f64,
     /// The share of questions asked in private.
     #[serde(default)]
     pub private: f64,
@@ -197,6 +203,10 @@ fn one() -> f64 {
 
 fn sandbox() -> String {
     crate::desk::Network::Sandbox.name().to_owned()
+}
+
+fn clarify_minutes() -> f64 {
+    3.0
 }
 
 impl Population {

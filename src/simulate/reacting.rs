@@ -7,7 +7,7 @@ use crate::desk::letter::Purpose;
 use crate::desk::question::Fate;
 use crate::desk::{Letter, Place, State};
 use crate::simulate::dice::{Dice, Stream};
-use crate::simulate::people::{HOUR, MINUTE, Millis};
+use crate::simulate::people::{self, HOUR, MINUTE, Millis};
 use crate::simulate::population::Group;
 use crate::simulate::world::{Happening, World};
 
@@ -50,6 +50,8 @@ pub(crate) enum Doing {
     /// The answer to a question that they claimed before: only where it is still theirs.
     AnswerOwn,
     Reply,
+    /// A word about the subject, which their question did not tell.
+    Clarify,
     Thanks,
     Cancel,
     Echo,
@@ -198,6 +200,12 @@ impl World<'_> {
             let wait = dice.log_normal(THANKS_MINUTES * MINUTE, 1.0);
             doing = dice.happens(population.patrons.thanks).then_some((Doing::Thanks, wait));
         }
+        if letter.purpose == Purpose::Acknowledgement && asked.subject.is_none() {
+            // Of their own dice, so that everything else happens as it would without.
+            let mut dice = Dice::of(seed, Stream::Patron, question as u64, 2);
+            let wait = dice.log_normal(population.patrons.clarify_minutes * MINUTE, 1.0);
+            doing = dice.happens(population.patrons.clarify).then_some((Doing::Clarify, wait));
+        }
         if letter.purpose == Purpose::Interview {
             let (share, median) = REPLIES;
             let wait = dice.log_normal(median * MINUTE, 1.0);
@@ -215,10 +223,14 @@ impl World<'_> {
 
     /// Somebody writes.
     pub(crate) fn act(&mut self, act: &Act) {
-        let Some(asked) = self.questions.get(act.question) else { return };
-        if act.what == Doing::Cancel && asked.answered_at.is_some() {
+        let Some(asked) = self.questions.get_mut(act.question) else { return };
+        if matches!(act.what, Doing::Cancel | Doing::Clarify) && asked.answered_at.is_some() {
             return;
         }
+        if act.what == Doing::Clarify {
+            asked.subject = Some(asked.about);
+        }
+        let Some(asked) = self.questions.get(act.question) else { return };
         let author = match act.who {
             Who::Patron => asked.patron.clone(),
             Who::Librarian(librarian) => {
@@ -239,6 +251,7 @@ impl World<'_> {
                     .to_owned()
             }
             Doing::Reply => "The second one, and it is for a child of ten.".to_owned(),
+            Doing::Clarify => format!("It is about {}.", people::term(asked.about)),
             Doing::Thanks => "Thank you so much, that helped!".to_owned(),
             Doing::Cancel => "cancel".to_owned(),
             Doing::Stop => "stop".to_owned(),

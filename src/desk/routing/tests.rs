@@ -233,6 +233,32 @@ fn who_is_needed_elsewhere_comes_later() {
 }
 
 #[test]
+fn who_is_quick_is_left_for_others_once_it_is_late() {
+    let history = SubjectId::new("history");
+    let mut roster = Roster::default();
+    // Both claim what they are asked, one within two minutes, the other after half an hour.
+    for (name, minutes) in [("quick", 2), ("slow", 40)] {
+        let mut person = librarian(Network::Sandbox, name);
+        let record = &mut person.librarian.as_mut().unwrap().record;
+        for _ in 0..30 {
+            record.claim(
+                About { subject: &history, sent_at: now() },
+                SignedDuration::from_mins(minutes),
+                false,
+            );
+        }
+        roster.put(person);
+    }
+    let order = |waited: SignedDuration| {
+        let question = Question { asked_at: now() - waited, ..question() };
+        let found = with(&roster, |around| find(&question, around));
+        found.ready.into_iter().map(|candidate| candidate.librarian.handle).collect::<Vec<_>>()
+    };
+    assert_eq!(order(SignedDuration::ZERO), ["quick", "slow"]);
+    assert_eq!(order(SignedDuration::from_hours(1)), ["slow", "quick"]);
+}
+
+#[test]
 fn whoever_speaks_it_comes_last_in_a_language_without_rules() {
     let mut roster = Roster::default();
     let rows = [

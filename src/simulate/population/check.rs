@@ -169,9 +169,11 @@ impl Check {
         self.weights("patrons.zones", patrons.zones.values());
         self.zones("patrons.zones", patrons.zones.keys());
         self.within("patrons.patience_hours", patrons.patience_hours, 0.01, 10_000.0);
+        self.within("patrons.clarify_minutes", patrons.clarify_minutes, 0.01, 100_000.0);
         for (key, value) in [
             ("impatient", patrons.impatient),
             ("thanks", patrons.thanks),
+            ("clarify", patrons.clarify),
             ("private", patrons.private),
             ("librarians_ask", patrons.librarians_ask),
             ("bots", patrons.bots),
