@@ -81,7 +81,7 @@ pub(crate) fn on_gone(draft: &mut Draft<'_>, post: &PostId) -> Outcome {
 /// What is published is what its patron agreed to; they no longer say it.
 fn take_down(draft: &mut Draft<'_>, code: &Code) {
     if outlets::take_down(draft, code, "its patron says something else now") {
-        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::unpublished(code));
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::publishing::unpublished(code));
     }
 }
 

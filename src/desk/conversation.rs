@@ -393,7 +393,7 @@ fn mistaken(draft: &mut Draft<'_>, spoken: &Spoken<'_>, mistake: &Mistake) -> Ou
         return outcome;
     }
     if !is_unknown_word || draft.may_help(&spoken.post.author) {
-        draft.reply(spoken.post, Purpose::Reply, wording::mistaken(mistake));
+        draft.reply(spoken.post, Purpose::Reply, wording::mistakes::mistaken(mistake));
     }
     Outcome::Helped
 }

@@ -47,7 +47,7 @@ pub(crate) fn with_question(
         let body = match (open.is_empty(), is_librarian) {
             (false, _) => wording::which_question(&open),
             (true, true) => wording::not_invited(),
-            (true, false) => wording::not_a_librarian(),
+            (true, false) => wording::volunteering::not_a_librarian(),
         };
         draft.reply(spoken.post, Purpose::Reply, body);
         return Outcome::Helped;

@@ -99,13 +99,13 @@ impl OneTimeCode {
 pub(crate) fn begin(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
     let author = &spoken.post.author;
     if !spoken.post.visibility.is_private() {
-        draft.reply(spoken.post, Purpose::Reply, wording::link_in_private());
+        draft.reply(spoken.post, Purpose::Reply, wording::accounts::link_in_private());
         return Outcome::Helped;
     }
     let code = OneTimeCode::from_chance(draft.view.chance);
     let until = draft.now.checked_add(CODE_VALID_FOR).unwrap_or(Timestamp::MAX);
     draft.link(code.post(author.id.network), None, author.id.clone());
-    draft.reply(spoken.post, Purpose::Reply, wording::link_code(code.as_str(), CODE_VALID_FOR));
+    draft.reply(spoken.post, Purpose::Reply, wording::accounts::link_code(code.as_str(), CODE_VALID_FOR));
     draft.person_mut(author).one_time = Some(OneTime { code, until });
     Outcome::Commanded
 }
@@ -119,7 +119,7 @@ pub(crate) fn complete(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &OneTim
             && one_time.is_some_and(|given| given.code == *code && draft.now < given.until)
     };
     let Some(other) = draft.view.others.iter().find(given).map(|person| person.account.clone()) else {
-        draft.reply(spoken.post, Purpose::Reply, wording::link_unknown());
+        draft.reply(spoken.post, Purpose::Reply, wording::accounts::link_unknown());
         return Outcome::Helped;
     };
     let mut accounts = accounts_of(draft, &author.id);
@@ -127,7 +127,7 @@ pub(crate) fn complete(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &OneTim
     accounts.sort_by(|one, another| one.id.cmp(&another.id));
     accounts.dedup_by(|one, another| one.id == another.id);
     if ACCOUNTS_MAX < accounts.len() {
-        draft.reply(spoken.post, Purpose::Reply, wording::link_too_many(ACCOUNTS_MAX));
+        draft.reply(spoken.post, Purpose::Reply, wording::accounts::link_too_many(ACCOUNTS_MAX));
         return Outcome::Helped;
     }
     let objects = accounts.iter().any(|account| draft.person(&account.id).is_some_and(|one| one.no_learning));
@@ -140,7 +140,7 @@ pub(crate) fn complete(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &OneTim
         person.stopped = false;
     }
     follow(draft, author);
-    draft.reply(spoken.post, Purpose::Reply, wording::linked());
+    draft.reply(spoken.post, Purpose::Reply, wording::accounts::linked());
     // Said to the other account as well, in case the code fell into wrong hands.
     let _ = draft.write(Words {
         purpose: Purpose::Reply,
@@ -149,7 +149,7 @@ pub(crate) fn complete(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &OneTim
         original: Visibility::Direct,
         place: None,
         words_of: None,
-        body: wording::linked_elsewhere(author.id.network),
+        body: wording::accounts::linked_elsewhere(author.id.network),
     });
     Outcome::Commanded
 }
@@ -163,7 +163,7 @@ pub(crate) fn unlink(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         draft.person_mut(other).linked.remove(&author.id);
     }
     draft.person_mut(author).linked.clear();
-    draft.reply(spoken.post, Purpose::Reply, wording::unlinked(!others.is_empty()));
+    draft.reply(spoken.post, Purpose::Reply, wording::accounts::unlinked(!others.is_empty()));
     Outcome::Commanded
 }
 

@@ -137,7 +137,7 @@ pub(crate) fn suggestion(draft: &Draft<'_>, code: &Code) -> &'static str {
     let may = draft.question(code).is_some_and(|question| {
         question.visibility == Visibility::Public && question.publicity.published.is_none()
     });
-    if may && draft.view.settings.outlets.is_any() { wording::may_be_published() } else { "" }
+    if may && draft.view.settings.outlets.is_any() { wording::publishing::may_be_published() } else { "" }
 }
 
 /// `publish`: the patron agrees that everybody may see their question.
@@ -150,7 +150,7 @@ pub(crate) fn publish(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             if question.publicity.published.is_none() {
                 put_out(draft, &question);
             }
-            wording::published(&code, &places(&draft.view.settings.outlets))
+            wording::publishing::published(&code, &places(&draft.view.settings.outlets))
         }
     };
     draft.reply_about(spoken.post, Some(&code), Purpose::Reply, body);
@@ -163,7 +163,7 @@ pub(crate) fn unpublish(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         return Outcome::Helped;
     };
     take_down(draft, &code, "the patron took their consent back");
-    draft.reply_about(spoken.post, Some(&code), Purpose::Reply, wording::unpublished(&code));
+    draft.reply_about(spoken.post, Some(&code), Purpose::Reply, wording::publishing::unpublished(&code));
     Outcome::Commanded
 }
 
@@ -251,7 +251,8 @@ pub(crate) fn judge(draft: &mut Draft<'_>, code: &Code, number: u32, verdict: Ve
     let (fate, what, outcome) = match verdict {
         Verdict::Dismiss => (OfferFate::Dismissed, "The coordinator dismissed", Outcome::Closed),
         Verdict::Relay => {
-            let body = wording::offered(offer.author.id.network, &outbox::defused(offer.text.reveal()));
+            let body =
+                wording::publishing::offered(offer.author.id.network, &outbox::defused(offer.text.reveal()));
             let source = Some((&offer.author.id, offer.visibility));
             match draft.tell_patron(code, Purpose::Answer, source, body) {
                 Written::Yes(_) => {}
@@ -274,16 +275,18 @@ pub(crate) fn judge(draft: &mut Draft<'_>, code: &Code, number: u32, verdict: Ve
 fn refusal(draft: &Draft<'_>, question: &Question) -> Option<String> {
     let code = &question.code;
     if question.visibility != Visibility::Public {
-        return Some(wording::private_is_not_published(code));
+        return Some(wording::publishing::private_is_not_published(code));
     }
     if !draft.view.settings.outlets.is_any() {
-        return Some(wording::nothing_is_published());
+        return Some(wording::publishing::nothing_is_published());
     }
     match question.state {
         State::Seeking | State::Unanswered => None,
-        State::Claimed { .. } | State::Interview { .. } => Some(wording::no_need_to_publish(code)),
+        State::Claimed { .. } | State::Interview { .. } => {
+            Some(wording::publishing::no_need_to_publish(code))
+        }
         State::Answered { .. } | State::Closed | State::Withdrawn | State::Held { .. } => {
-            Some(wording::too_late_to_publish(code))
+            Some(wording::publishing::too_late_to_publish(code))
         }
     }
 }
@@ -303,7 +306,13 @@ fn put_out(draft: &mut Draft<'_>, question: &Question) {
             }
             Some(_) | None => &text,
         };
-        let body = wording::stumper(code, &name, text, network.has_timeline(), outlets.hashtag.as_deref());
+        let body = wording::publishing::stumper(
+            code,
+            &name,
+            text,
+            network.has_timeline(),
+            outlets.hashtag.as_deref(),
+        );
         letters.extend(draft.publish(code, *network, &body));
     }
     let text = match &question.warning {

@@ -53,7 +53,7 @@ pub(crate) fn offer(draft: &mut Draft<'_>, post: &Post, address: &str) -> Outcom
             original: Visibility::Direct,
             place: None,
             words_of: None,
-            body: wording::overheard(&names, address),
+            body: wording::publishing::overheard(&names, address),
         });
         // It counts like an invitation, so that nobody is written to more often than they wish.
         let now = draft.now;

@@ -164,7 +164,7 @@ pub(crate) fn more(draft: &mut Draft<'_>, spoken: &Spoken<'_>, code: &Code) -> O
     question.place = post.place.clone();
     let is_public = question.visibility == Visibility::Public;
     if !is_public && outlets::take_down(draft, code, "a part of it is private now") {
-        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::unpublished(code));
+        let _ = draft.tell_patron(code, Purpose::Notice, None, wording::publishing::unpublished(code));
     }
     let Some(question) = draft.question_mut(code) else { return Outcome::Outdated };
     let was_interview = matches!(question.state, State::Interview { .. });

@@ -35,7 +35,7 @@ pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<Sub
     let librarian = person.librarian.get_or_insert_with(|| newcomer(settings));
     let known = librarian.subjects.iter().filter(|subject| !subjects.contains(subject)).count();
     if SUBJECTS_MAX < known + subjects.len() {
-        let body = wording::mistaken(&Mistake::TooManySubjects);
+        let body = wording::mistakes::mistaken(&Mistake::TooManySubjects);
         draft.reply(spoken.post, Purpose::Reply, body);
         return Outcome::Helped;
     }
@@ -46,8 +46,11 @@ pub(crate) fn join(draft: &mut Draft<'_>, spoken: &Spoken<'_>, subjects: Vec<Sub
     let names = wording::join(names);
     let network = spoken.post.author.id.network;
     let in_public = network.asks_in_direct_messages() && !draft.heard_as(spoken.post).is_private();
-    let body =
-        if in_public { wording::joined_in_public(&names) } else { wording::joined(&names, &librarian) };
+    let body = if in_public {
+        wording::volunteering::joined_in_public(&names)
+    } else {
+        wording::volunteering::joined(&names, &librarian)
+    };
     draft.reply(spoken.post, Purpose::Reply, body);
     Outcome::Commanded
 }
@@ -58,7 +61,7 @@ pub(crate) fn leave(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         return not_a_librarian(draft, spoken);
     }
     resign(draft, &spoken.post.author);
-    draft.reply(spoken.post, Purpose::Reply, wording::left());
+    draft.reply(spoken.post, Purpose::Reply, wording::volunteering::left());
     Outcome::Commanded
 }
 
@@ -83,7 +86,7 @@ pub(crate) fn resign(draft: &mut Draft<'_>, account: &Account) {
 
 pub(crate) fn hours(draft: &mut Draft<'_>, spoken: &Spoken<'_>, hours: Vec<Hours>) -> Outcome {
     set(draft, spoken, |librarian| {
-        let said = wording::hours_set(&hours);
+        let said = wording::volunteering::hours_set(&hours);
         librarian.hours = hours;
         said
     })
@@ -91,7 +94,7 @@ pub(crate) fn hours(draft: &mut Draft<'_>, spoken: &Spoken<'_>, hours: Vec<Hours
 
 pub(crate) fn languages(draft: &mut Draft<'_>, spoken: &Spoken<'_>, languages: Vec<String>) -> Outcome {
     set(draft, spoken, |librarian| {
-        let said = wording::languages_set(&languages.join(", "));
+        let said = wording::volunteering::languages_set(&languages.join(", "));
         librarian.languages = languages.into_iter().collect();
         said
     })
@@ -100,7 +103,7 @@ pub(crate) fn languages(draft: &mut Draft<'_>, spoken: &Spoken<'_>, languages: V
 pub(crate) fn limit(draft: &mut Draft<'_>, spoken: &Spoken<'_>, limit: u32) -> Outcome {
     set(draft, spoken, |librarian| {
         librarian.limit = limit;
-        wording::limit_set(limit)
+        wording::volunteering::limit_set(limit)
     })
 }
 
@@ -108,7 +111,7 @@ pub(crate) fn limit(draft: &mut Draft<'_>, spoken: &Spoken<'_>, limit: u32) -> O
 pub(crate) fn sign(draft: &mut Draft<'_>, spoken: &Spoken<'_>, name: Option<String>) -> Outcome {
     set(draft, spoken, |librarian| {
         let signature = name.map_or(Signature::Nameless, |name| Signature::Name(outbox::defused(&name)));
-        let said = wording::signature_set(&signature);
+        let said = wording::accounts::signature_set(&signature);
         librarian.signature = signature;
         said
     })
@@ -120,7 +123,7 @@ pub(crate) fn pause(draft: &mut Draft<'_>, spoken: &Spoken<'_>, length: Option<S
     let settings = draft.view.settings;
     set(draft, spoken, |librarian| {
         librarian.paused_until = Some(until.unwrap_or(Timestamp::MAX));
-        wording::paused(until, settings)
+        wording::volunteering::paused(until, settings)
     })
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn back(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
         librarian.paused_until = None;
         librarian.resting_until = None;
         librarian.away.clear();
-        wording::back()
+        wording::volunteering::back()
     })
 }
 
@@ -144,7 +147,7 @@ pub(crate) fn invitations(draft: &mut Draft<'_>, spoken: &Spoken<'_>, allowance:
 /// `away 24 Dec to 2 Jan`: by their own clock, the last day included.
 pub(crate) fn away(draft: &mut Draft<'_>, spoken: &Spoken<'_>, from: Day, until: Day) -> Outcome {
     let now = draft.now;
-    let mistaken = || wording::mistaken(&Mistake::Away);
+    let mistaken = || wording::mistakes::mistaken(&Mistake::Away);
     set(draft, spoken, |librarian| {
         let today = librarian.zone().to_datetime(now).date();
         let Some(first) = from.after(today) else { return mistaken() };
@@ -163,10 +166,10 @@ pub(crate) fn away(draft: &mut Draft<'_>, spoken: &Spoken<'_>, from: Day, until:
 pub(crate) fn only_on(draft: &mut Draft<'_>, spoken: &Spoken<'_>, days: &BTreeSet<i8>) -> Outcome {
     set(draft, spoken, |librarian| {
         if librarian.hours.is_empty() {
-            return wording::mistaken(&Mistake::Hours(HoursMistake::NoZone));
+            return wording::mistakes::mistaken(&Mistake::Hours(HoursMistake::NoZone));
         }
         librarian.hours.iter_mut().for_each(|window| window.days = days.clone());
-        wording::hours_set(&librarian.hours)
+        wording::volunteering::hours_set(&librarian.hours)
     })
 }
 
@@ -220,6 +223,6 @@ fn is_librarian(draft: &Draft<'_>, spoken: &Spoken<'_>) -> bool {
 }
 
 fn not_a_librarian(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
-    draft.reply(spoken.post, Purpose::Reply, wording::not_a_librarian());
+    draft.reply(spoken.post, Purpose::Reply, wording::volunteering::not_a_librarian());
     Outcome::Helped
 }

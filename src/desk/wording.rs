@@ -5,14 +5,15 @@
 //!
 //! **Invariant:** nothing here decides anything. People's own words come in already defused.
 
+pub mod accounts;
 pub mod asking;
+pub mod mistakes;
+pub mod publishing;
+pub mod volunteering;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::desk::commands::hours::HoursMistake;
-use crate::desk::commands::{LIMIT_MAX, Mistake, SUBJECTS_MAX};
 use crate::desk::ids::Code;
-use crate::desk::person::{Hours, Librarian, Signature};
 use crate::desk::post::Network;
 use crate::desk::question::{Question, State};
 use crate::desk::settings::Settings;
@@ -355,13 +356,6 @@ pub fn help_in_one_post() -> String {
         .to_owned()
 }
 
-/// To a librarian who joined in public on a network where the desk may not write to them first.
-pub fn joined_in_public(subjects: &str) -> String {
-    format!(
-        "Welcome to the desk! You take: {subjects}. Here I may ask you only in direct messages, once you have sent me one: please send me “hello”."
-    )
-}
-
 pub fn interview_over_to_patron(code: &Code) -> String {
     format!("I haven't heard from you about {code}, so I've put it aside. Mention me to ask again any time.")
 }
@@ -374,57 +368,11 @@ pub fn closed_by_coordinator(code: &Code) -> String {
     format!("The desk's coordinator has closed {code}. If you still need an answer, mention me to ask again.")
 }
 
-/// For the end of the news that nobody was found, where it is so.
-pub fn may_be_published() -> &'static str {
-    " If you like, I can also put it where anybody may answer, without your name: say publish."
-}
-
-/// What everybody sees of a question. `text` is the patron's, made harmless.
-pub fn stumper(code: &Code, desk: &str, text: &str, hears_replies: bool, hashtag: Option<&str>) -> String {
-    let ask = if hears_replies { "Do you know? Please reply here." } else { "Do you know?" };
-    // In front, so that it stands in the first part of a long text.
-    let hashtag = hashtag.map(|tag| format!("#{tag} ")).unwrap_or_default();
-    format!("{hashtag}Somebody asked {desk}:\n\n“{text}”\n\n{ask} ({code})")
-}
-
-pub fn published(code: &Code, places: &str) -> String {
-    format!(
-        "{code} is published {places}, without your name. What people answer there is looked at by the desk's coordinator before it comes to you. Say unpublish to take it back."
-    )
-}
-
-pub fn unpublished(code: &Code) -> String {
-    format!("{code} isn't published any more; what was is being deleted.")
-}
-
-pub fn private_is_not_published(code: &Code) -> String {
-    format!(
-        "{code} isn't public, so I'll never publish it. To have it published, ask it anew in a public post."
-    )
-}
-
-pub fn nothing_is_published() -> String {
-    "This desk publishes no questions; only librarians see yours.".to_owned()
-}
-
-pub fn no_need_to_publish(code: &Code) -> String {
-    format!("A librarian is working on {code}, so there's no need to publish it.")
-}
-
-pub fn too_late_to_publish(code: &Code) -> String {
-    format!("{code} has ended, so I won't publish it. Ask again any time.")
-}
-
 /// To a patron who asked in public and whose librarian replied in private.
 pub fn private_reply_undelivered(code: &Code) -> String {
     format!(
         "A librarian has replied to you about {code} in private, and this server keeps nothing private, so I can't bring it to you. If you ask me from an account on another server or network, it can reach you there; or ask again here and say that a public answer is enough."
     )
-}
-
-/// An answer by a stranger that the coordinator found good. `text` was made harmless.
-pub fn offered(network: Network, text: &str) -> String {
-    format!("{text}\n\n— somebody who read your question on {network}. They're no librarian of this desk.")
 }
 
 pub fn declined_private() -> String {
@@ -442,55 +390,6 @@ pub fn cannot_reach_you_privately(network: Network) -> String {
         }
     };
     format!("I have a private message for you and can't deliver it. {how} Then the next one will reach you.")
-}
-
-pub fn signature_set(signature: &Signature) -> String {
-    let as_what = match signature {
-        Signature::Name(name) => name,
-        Signature::Nameless | Signature::Usual => "a librarian",
-    };
-    format!("I'll sign your answers: — {as_what}")
-}
-
-pub fn link_in_private() -> String {
-    "The code for linking accounts is for your eyes only. Please say link in a direct message.".to_owned()
-}
-
-pub fn link_code(code: &str, valid_for: SignedDuration) -> String {
-    format!(
-        "Write to me from your other account: link {code} . The code works once, within {}. The two accounts then share your subjects, limits and wishes; I ask you where you wrote last.",
-        duration(valid_for)
-    )
-}
-
-pub fn link_unknown() -> String {
-    "I don't know this code, or its time is over. Say link in a direct message from your other account to get a new one.".to_owned()
-}
-
-pub fn link_too_many(most: usize) -> String {
-    format!("I can link {most} accounts of one person at most.")
-}
-
-pub fn linked() -> String {
-    "Linked! Both accounts now count as one person here. Say unlink to undo it.".to_owned()
-}
-
-pub fn linked_elsewhere(network: Network) -> String {
-    format!("This account is now linked with one on {network}. If that wasn't you, say unlink.")
-}
-
-pub fn unlinked(was_linked: bool) -> String {
-    if was_linked {
-        "This account is on its own again.".to_owned()
-    } else {
-        "This account isn't linked with any other.".to_owned()
-    }
-}
-
-pub fn overheard(subjects: &str, address: &str) -> String {
-    format!(
-        "A public question that may be for you ({subjects}): {address}\n\nIt wasn't put to me, and its author doesn't know of me. If you'd like to help, reply to it there yourself."
-    )
 }
 
 pub fn reply_must_be_public(code: &Code) -> String {
@@ -572,59 +471,6 @@ pub fn greeting() -> String {
     "Hello! Ask me anything in your own words, right here, and I'll find a librarian who knows. Say help to see what else I can do.".to_owned()
 }
 
-pub fn joined(subjects: &str, librarian: &Librarian) -> String {
-    let hours = if librarian.hours.is_empty() {
-        "You may be asked at any hour; to change that, say for example: hours 18:00-22:00 Europe/Berlin weekdays".to_owned()
-    } else {
-        format!("Your hours: {}", hours_list(&librarian.hours))
-    };
-    format!(
-        "Welcome to the desk! You take: {subjects}, up to {} open questions at a time. {hours}. Say leave to stop.",
-        librarian.limit
-    )
-}
-
-pub fn hours_set(hours: &[Hours]) -> String {
-    match hours {
-        [] => "You may be asked at any hour now.".to_owned(),
-        hours => format!("I'll ask you only then: {}.", hours_list(hours)),
-    }
-}
-
-pub fn languages_set(languages: &str) -> String {
-    format!("I'll ask you questions in: {languages}.")
-}
-
-pub fn limit_set(limit: u32) -> String {
-    format!(
-        "You'll have at most {limit} open {} at a time.",
-        if limit == 1 { "question" } else { "questions" }
-    )
-}
-
-pub fn paused(until: Option<Timestamp>, settings: &Settings) -> String {
-    match until {
-        Some(until) => format!(
-            "Enjoy your break! I'll ask you nothing before {}. Say back to return earlier.",
-            moment(until, settings)
-        ),
-        None => "Enjoy your break! I'll ask you nothing until you say back.".to_owned(),
-    }
-}
-
-pub fn back() -> String {
-    "Welcome back! I'll ask you again.".to_owned()
-}
-
-pub fn left() -> String {
-    "You've left the desk, and I won't ask you any more. Thank you for everything! Say join to return."
-        .to_owned()
-}
-
-pub fn not_a_librarian() -> String {
-    "That's a librarian's command. To become one of the desk's librarians, say join and your subjects, for example: join history, genealogy.".to_owned()
-}
-
 pub fn not_invited() -> String {
     "I can't tell which question you mean. Reply to the invitation itself, or add the question's code."
         .to_owned()
@@ -684,94 +530,9 @@ pub fn status(question: &Question, subjects: &str, next: Option<Timestamp>, sett
     }
 }
 
-/// What was not understood, and what to say instead.
-pub fn mistaken(mistake: &Mistake) -> String {
-    match mistake {
-        Mistake::UnknownSubject { words, closest: Some(closest) } => {
-            format!("I don't know the subject “{}”. Did you mean {closest}?", quoted(words))
-        }
-        Mistake::UnknownSubject { words, closest: None } => {
-            format!(
-                "I don't know the subject “{}”. Say for example: history, law, mathematics; or general for any question.",
-                quoted(words)
-            )
-        }
-        Mistake::TooManySubjects => {
-            format!(
-                "That's more than {SUBJECTS_MAX} subjects. Say join general to be asked anything, or name those you know best."
-            )
-        }
-        Mistake::JoinWhat => {
-            "Which subjects? For example: join history, genealogy. Or: join general, for any question."
-                .to_owned()
-        }
-        Mistake::Hours(mistake) => hours_mistake(mistake),
-        Mistake::Languages => "Which languages? For example: languages en, de".to_owned(),
-        Mistake::Limit => {
-            format!("How many open questions at a time? For example: limit 2 (1 to {LIMIT_MAX})")
-        }
-        Mistake::Pause => {
-            "For how long? For example: pause 3 days, pause 2 weeks; or pause alone, until you say back"
-                .to_owned()
-        }
-        Mistake::Away => {
-            "On which days? For example: away 24 Dec, or: away 2026-12-24 to 2026-12-26".to_owned()
-        }
-        Mistake::Invitations => {
-            "How many invitations? For example: invitations 1 a day, or: invitations 3 a week".to_owned()
-        }
-        Mistake::Read => "The READ scale goes from 1 to 6. For example: done read 3".to_owned(),
-        Mistake::AskWhat => "What shall I ask the patron? For example: ask: which county?".to_owned(),
-        Mistake::AlsoWhat => "What shall I add? Write it after also:".to_owned(),
-        Mistake::ReferWhom => "To whom? For example: refer to law, or refer to @colleague".to_owned(),
-        Mistake::LinkWhat => {
-            "That is no one-time code. Say link in a direct message from your other account to get one."
-                .to_owned()
-        }
-        Mistake::Word { closest: Some(closest) } => {
-            format!("I didn't understand that. Did you mean {closest}? Say help to see what I know.")
-        }
-        Mistake::Word { closest: None } => {
-            "I didn't understand that. Ask me a question in your own words, or say help.".to_owned()
-        }
-    }
-}
-
-fn hours_mistake(mistake: &HoursMistake) -> String {
-    let example = "For example: hours 18:00-22:00 Europe/Berlin weekdays";
-    match mistake {
-        HoursMistake::Window => format!("I need times of the day from 0:00 to 24:00. {example}"),
-        HoursMistake::NoZone => format!("In which time zone? {example}"),
-        HoursMistake::UnknownZone(zone) => {
-            format!("I don't know the time zone “{}”. {example}", quoted(zone))
-        }
-        HoursMistake::Word(word) => format!("I didn't understand “{}” in the hours. {example}", quoted(word)),
-        HoursMistake::TooMany => format!("Those are too many different hours. {example}"),
-    }
-}
-
 /// People's own words in a reply to them: short, and harmless.
 fn quoted(words: &str) -> String {
     crate::desk::outbox::defused(&words.chars().take(40).collect::<String>())
-}
-
-fn hours_list(hours: &[Hours]) -> String {
-    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let one = |window: &Hours| {
-        let days: Vec<i8> = window.days.iter().copied().collect();
-        let days = match days.as_slice() {
-            [1, 2, 3, 4, 5, 6, 7] => "daily".to_owned(),
-            [1, 2, 3, 4, 5] => "weekdays".to_owned(),
-            [6, 7] => "weekends".to_owned(),
-            days => join(
-                days.iter()
-                    .filter_map(|day| DAYS.get(usize::try_from(day - 1).ok()?))
-                    .map(|day| (*day).to_owned()),
-            ),
-        };
-        format!("{}-{} {} {days}", window.from.strftime("%H:%M"), window.until.strftime("%H:%M"), window.zone)
-    };
-    hours.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// A list in words: "history, law and music".
