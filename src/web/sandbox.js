@@ -477,11 +477,13 @@ class Card {
 
   async send(text, letter) {
     const target = letter ?? this.target;
+    // A reply to one's own post reaches whom that post mentions, as on the networks, whose programs put their names in front.
+    const reaches = target.author === state.me ? target.to.filter((name) => !text.includes(`@${name}`)).map((name) => `@${name} `).join("") : "";
     const invitation = this.thread.posts.some((post) => post.for_you && post.purpose === "invitation");
     this.trouble.textContent = "";
     this.form.inert = true;
     try {
-      await post(state.me, text, { visibility: target.visibility === "followers" ? "direct" : target.visibility, in_reply_to: target.id });
+      await post(state.me, reaches + text, { visibility: target.visibility === "followers" ? "direct" : target.visibility, in_reply_to: target.id });
       this.text.value = letter ? this.text.value : "";
       this.chosen = null;
       if (invitation && !["claim", "pass"].includes(text.trim().toLowerCase())) progress("answered");
