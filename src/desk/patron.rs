@@ -128,17 +128,24 @@ fn may_be_placed(draft: &Draft<'_>, code: &Code, search: &Search) -> bool {
     is_without && matches!(search, Search::Asked(_) | Search::Later(_) | Search::NobodyYet)
 }
 
-/// Looks anew for the subject of a question that had none, now that its patron said more, and asks those who
-/// take it. `false` where it still has none, or is not looked for.
+/// Looks anew for a question's subject, now that its patron said more, and asks those who take it: where it
+/// had none, where it is about something else altogether now, and where they name another subject. `false`
+/// where nothing changes. What a librarian said its subject is stands: they know better than the rules.
 pub(crate) fn place(draft: &mut Draft<'_>, code: &Code, added: &str) -> bool {
-    let waits = |question: &&Question| question.state == State::Seeking && question.subjects.is_empty();
+    let waits = |question: &&Question| question.state == State::Seeking && !is_placed_by_librarian(question);
     let Some(question) = draft.question(code).filter(waits) else { return false };
     let subjects = draft.view.subjects;
     let found = subjects.classify(question.text.reveal(), question.language.as_deref());
     let mut placed = found_subjects(&found);
-    // Somebody who was asked for a word may just name the subject, which need not be a term of it.
-    if let (true, Some(subject)) = (placed.is_empty(), subjects.named(added.trim())) {
-        placed.push(FoundSubject { subject, confidence: 1.0, because: Vec::new() });
+    let is_known = |of: &SubjectId| question.subjects.iter().any(|known| known.subject == *of);
+    if placed.iter().any(|found| is_known(&found.subject)) {
+        placed.clear();
+    }
+    // A subject's bare name need not be a term of it.
+    let named = subjects.named(added.trim()).filter(|named| !is_known(named));
+    if let Some(subject) = named {
+        placed.retain(|found| found.subject != subject);
+        placed.insert(0, FoundSubject { subject, confidence: 1.0, because: Vec::new() });
     }
     placed.retain(|found| found.subject != SubjectId::general());
     if placed.is_empty() {
@@ -153,6 +160,12 @@ pub(crate) fn place(draft: &mut Draft<'_>, code: &Code, added: &str) -> bool {
     let body = wording::now_with_subject(code, &names(draft, code), &search, draft.view.settings);
     let _ = draft.tell_patron(code, Purpose::Notice, None, body);
     true
+}
+
+/// Whether a librarian said what the question's subject is.
+fn is_placed_by_librarian(question: &Question) -> bool {
+    let says = |fate: Fate| matches!(fate, Fate::Referred | Fate::Misdirected);
+    question.correction.is_some() || question.invitations.iter().any(|invitation| says(invitation.fate))
 }
 
 /// More of the same question: kept with it, and passed on to the librarian who works on it.
