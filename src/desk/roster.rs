@@ -7,6 +7,7 @@
 //! **Invariant:** what is kept beside a person follows from the person alone, and is made anew whenever
 //! they change. Nobody is listed for being asked who did not opt in or who said `stop`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
@@ -275,7 +276,8 @@ fn lane_keys(person: &Person) -> BTreeSet<(SubjectId, String)> {
     let librarian = person.librarian.as_ref();
     let may_be_asked = |librarian: &&Librarian| librarian.opted_in_at.is_some() && !person.stopped;
     let Some(librarian) = librarian.filter(may_be_asked) else { return BTreeSet::new() };
-    let mut languages: BTreeSet<String> = librarian.languages.iter().map(|tag| language_key(tag)).collect();
+    let mut languages: BTreeSet<String> =
+        librarian.languages.iter().map(|tag| language_key(tag).into_owned()).collect();
     if languages.is_empty() {
         languages.insert(String::new());
     }
@@ -286,8 +288,11 @@ fn lane_keys(person: &Person) -> BTreeSet<(SubjectId, String)> {
 }
 
 /// One key for all ways to write a language.
-fn language_key(tag: &str) -> String {
-    Language::parse(tag).map_or_else(|| tag.to_ascii_lowercase(), |language| language.code().to_owned())
+fn language_key(tag: &str) -> Cow<'static, str> {
+    match Language::parse(tag) {
+        Some(language) => Cow::Borrowed(language.code()),
+        None => Cow::Owned(tag.to_ascii_lowercase()),
+    }
 }
 
 fn zone_place(zones: &mut Vec<TimeZone>, places: &mut BTreeMap<String, u16>, name: &str) -> u16 {

@@ -191,13 +191,19 @@ fn ready_in<'a>(
 }
 
 /// Finds out when somebody may be asked, where nobody may now.
-fn look_ahead(question: &Question, circles: &[(Rung, Why)], around: &Circumstances<'_>, found: &mut Found) {
+fn look_ahead<'a>(
+    question: &Question,
+    circles: &[(Rung, Why)],
+    around: &Circumstances<'a>,
+    found: &mut Found,
+) {
     let (language, own) = (question.language.as_deref(), around.settings.language.as_str());
     let mut computed = 0;
+    let mut seen = BTreeSet::new();
     // `false` once enough were looked at.
-    let mut note = |person: &Person| {
+    let mut note = |person: &'a Person| {
         let Some(librarian) = &person.librarian else { return true };
-        if !may_ever(question, person, librarian, around) {
+        if !seen.insert(&person.account.id) || !may_ever(question, person, librarian, around) {
             return true;
         }
         found.anybody = true;

@@ -10,14 +10,24 @@ use std::borrow::Cow;
 
 use frostem::{Algorithm, Stemmer};
 
-/// Two-letter codes of ISO 639-1, and the three-letter ones that networks offer to their users.
-const KNOWN_CODES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu \
-    cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia \
-    id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg \
-    mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw \
-    sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz \
-    ve vi vo wa wo xh yi yo za zh zu \
-    ast chr ckb cmn cnr csb fil gsw haw jbo kab ldn lfn moh nds pdc sco sma smj szl tok vai xal yue zba zgh";
+/// Two-letter codes of ISO 639-1, and the three-letter ones that networks offer to their users,
+/// in their order, so that one is found without reading all.
+#[rustfmt::skip]
+const KNOWN_CODES: &[&str] = &[
+    "aa", "ab", "ae", "af", "ak", "am", "an", "ar", "as", "ast", "av", "ay", "az", "ba", "be", "bg", "bh",
+    "bi", "bm", "bn", "bo", "br", "bs", "ca", "ce", "ch", "chr", "ckb", "cmn", "cnr", "co", "cr", "cs",
+    "csb", "cu", "cv", "cy", "da", "de", "dv", "dz", "ee", "el", "en", "eo", "es", "et", "eu", "fa", "ff",
+    "fi", "fil", "fj", "fo", "fr", "fy", "ga", "gd", "gl", "gn", "gsw", "gu", "gv", "ha", "haw", "he", "hi",
+    "ho", "hr", "ht", "hu", "hy", "hz", "ia", "id", "ie", "ig", "ii", "ik", "io", "is", "it", "iu", "ja",
+    "jbo", "jv", "ka", "kab", "kg", "ki", "kj", "kk", "kl", "km", "kn", "ko", "kr", "ks", "ku", "kv", "kw",
+    "ky", "la", "lb", "ldn", "lfn", "lg", "li", "ln", "lo", "lt", "lu", "lv", "mg", "mh", "mi", "mk", "ml",
+    "mn", "moh", "mr", "ms", "mt", "my", "na", "nb", "nd", "nds", "ne", "ng", "nl", "nn", "no", "nr", "nv",
+    "ny", "oc", "oj", "om", "or", "os", "pa", "pdc", "pi", "pl", "ps", "pt", "qu", "rm", "rn", "ro", "ru",
+    "rw", "sa", "sc", "sco", "sd", "se", "sg", "si", "sk", "sl", "sm", "sma", "smj", "sn", "so", "sq", "sr",
+    "ss", "st", "su", "sv", "sw", "szl", "ta", "te", "tg", "th", "ti", "tk", "tl", "tn", "to", "tok", "tr",
+    "ts", "tt", "tw", "ty", "ug", "uk", "ur", "uz", "vai", "ve", "vi", "vo", "wa", "wo", "xal", "xh", "yi",
+    "yo", "yue", "za", "zba", "zgh", "zh", "zu",
+];
 
 /// What people call the commoner languages, every one that can be told from a text among them.
 #[rustfmt::skip]
@@ -51,8 +61,9 @@ impl Language {
     /// Reads a BCP 47 tag such as `de` or `pt-BR`; `None` for a language nobody has heard of.
     pub fn parse(tag: &str) -> Option<Language> {
         let code = tag.split(['-', '_']).next().unwrap_or_default();
-        let known = KNOWN_CODES.split_ascii_whitespace().find(|known| known.eq_ignore_ascii_case(code))?;
-        Some(Language(match known {
+        let lower = || code.bytes().map(|letter| letter.to_ascii_lowercase());
+        let place = KNOWN_CODES.binary_search_by(|known| known.bytes().cmp(lower())).ok()?;
+        Some(Language(match *KNOWN_CODES.get(place)? {
             "nb" | "nn" => "no",
             other => other,
         }))
@@ -136,5 +147,25 @@ impl std::fmt::Debug for WordRules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let stemmer = self.stemmer.map(|stemmer| stemmer.algorithm());
         f.debug_struct("WordRules").field("stemmer", &stemmer).field("apostrophe", &self.apostrophe).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KNOWN_CODES, Language};
+
+    #[test]
+    fn every_known_code_is_found_in_any_case_and_with_a_region() {
+        for code in KNOWN_CODES {
+            let found = Language::parse(code);
+            assert!(found.is_some(), "{code}");
+            assert_eq!(Language::parse(&code.to_ascii_uppercase()), found);
+            assert_eq!(Language::parse(&format!("{code}-XX")), found);
+        }
+        assert_eq!(Language::parse("pt_BR").map(Language::code), Some("pt"));
+        assert_eq!(Language::parse("nb").map(Language::code), Some("no"));
+        for unknown in ["", "q", "qq", "english", "-", "de1"] {
+            assert_eq!(Language::parse(unknown), None, "{unknown}");
+        }
     }
 }
