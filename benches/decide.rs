@@ -16,9 +16,9 @@ use std::path::Path;
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
+use stumper::desk::allowance::Allowance;
 use stumper::desk::commands::hours;
 use stumper::desk::question::Reason;
-use stumper::desk::record::Allowance;
 use stumper::desk::*;
 use stumper::subjects::{RuleFile, SubjectId, Subjects};
 

@@ -18,13 +18,13 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
+use crate::desk::allowance::Allowance;
 use crate::desk::commands::days::Day;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::linking::OneTimeCode;
 use crate::desk::person::{Hours, Level};
-use crate::desk::record::Allowance;
 use crate::subjects::{SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the

@@ -4,10 +4,11 @@
 //! repeated.
 
 use jiff::{SignedDuration, Timestamp};
+use stumper::desk::allowance::Allowance;
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
 use stumper::desk::outlets::{Offer, OfferFate};
 use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
-use stumper::desk::record::{Allowance, Record};
+use stumper::desk::record::Record;
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};

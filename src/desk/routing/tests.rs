@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::desk::allowance::Allowance;
 use crate::desk::ids::{Code, LetterId};
 use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
 use crate::desk::question::{Fate, FoundSubject, Invitation, State};
-use crate::desk::record::Allowance;
 use crate::subjects::RuleFile;
 
 fn account(network: Network, name: &str) -> Account {
