@@ -234,8 +234,7 @@ fn librarian(number: usize, now: Timestamp) -> Person {
 }
 
 fn account(name: &str) -> Account {
-    let id = AccountId::new(Network::Bluesky, format!("did:plc:{name:x>24}"));
-    Account { id, handle: format!("{name}.bsky.social"), bot: false }
+    Account::new(Network::Bluesky, format!("did:plc:{name:x>24}"), format!("{name}.bsky.social"))
 }
 
 fn post(id: &str, author: &Account, text: &str, now: Timestamp) -> Input {

@@ -475,7 +475,7 @@ impl Connector {
         let key = post.id.strip_prefix(&format!("at://{}/{POSTS}/", session.did));
         let key = key.filter(|key| post.network == Network::Bluesky && !key.is_empty() && !key.contains('/'));
         let key = key.ok_or(Failure::Refused(Refusal::Rejected))?;
-        let anchor = Anchor { id: post.id.clone(), revision: None };
+        let anchor = Anchor::new(post.id.clone());
         Ok((key.to_owned(), Place::top(Network::Bluesky, anchor)))
     }
 

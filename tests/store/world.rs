@@ -23,7 +23,7 @@ pub(crate) fn at(minutes: i64) -> Timestamp {
 }
 
 pub(crate) fn account(name: &str) -> Account {
-    Account { id: id(name), handle: name.to_owned(), bot: false }
+    Account::new(Network::Sandbox, name, name)
 }
 
 pub(crate) fn id(name: &str) -> AccountId {
@@ -54,7 +54,7 @@ pub(crate) fn post(name: &str) -> PostId {
 }
 
 pub(crate) fn place(name: &str) -> Place {
-    Place::top(Network::Sandbox, Anchor { id: name.to_owned(), revision: None })
+    Place::top(Network::Sandbox, Anchor::new(name))
 }
 
 /// A new question by this patron, without timers and invitations.

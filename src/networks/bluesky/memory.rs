@@ -282,7 +282,7 @@ fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, AccountId, Anchor, Confidential, Network, Place, Visibility};
+    use crate::desk::{Account, Anchor, Confidential, Network, Place, Visibility};
     use crate::networks::bluesky::memory::walk::{SWEEP_PAGES_MAX, TOP_PAGES_MAX};
 
     const STARTED: &str = "2026-11-24T10:00:00Z";
@@ -365,14 +365,10 @@ mod tests {
     }
 
     fn item((name, indexed_at, named_at): &(String, Timestamp, Timestamp)) -> Item {
-        let anchor = Anchor { id: name.clone(), revision: None };
+        let anchor = Anchor::new(name.clone());
         let post = Post {
             place: Place::top(Network::Bluesky, anchor),
-            author: Account {
-                id: AccountId::new(Network::Bluesky, "did:plc:ann"),
-                handle: "ann.test".to_owned(),
-                bot: false,
-            },
+            author: Account::new(Network::Bluesky, "did:plc:ann", "ann.test"),
             text: Confidential::new("why?"),
             addressed: true,
             mentions: Vec::new(),
