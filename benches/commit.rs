@@ -149,10 +149,12 @@ fn open(database: &Path) {
 /// librarian, the link from the patron's post, one line of history.
 fn step(number: usize) -> Step {
     let at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(1_000 * 1_700_000_000 + number as i64);
-    let account = |name: String| Account {
-        id: AccountId::new(Network::Bluesky, format!("did:plc:{}", digits(&name, 24))),
-        handle: format!("{name}.bsky.social"),
-        bot: false,
+    let account = |name: String| {
+        Account::new(
+            Network::Bluesky,
+            format!("did:plc:{}", digits(&name, 24)),
+            format!("{name}.bsky.social"),
+        )
     };
     let patron = account(format!("patron{number}"));
     let librarian = account(format!("librarian{}", number % 500));

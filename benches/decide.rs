@@ -16,9 +16,9 @@ use std::path::Path;
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use stumper::config::rules_dir;
+use stumper::desk::allowance::Allowance;
 use stumper::desk::commands::hours;
 use stumper::desk::question::Reason;
-use stumper::desk::record::Allowance;
 use stumper::desk::*;
 use stumper::subjects::{RuleFile, SubjectId, Subjects};
 
@@ -234,8 +234,7 @@ fn librarian(number: usize, now: Timestamp) -> Person {
 }
 
 fn account(name: &str) -> Account {
-    let id = AccountId::new(Network::Bluesky, format!("did:plc:{name:x>24}"));
-    Account { id, handle: format!("{name}.bsky.social"), bot: false }
+    Account::new(Network::Bluesky, format!("did:plc:{name:x>24}"), format!("{name}.bsky.social"))
 }
 
 fn post(id: &str, author: &Account, text: &str, now: Timestamp) -> Input {

@@ -24,8 +24,7 @@ use futures_util::stream::{self, StreamExt};
 use stumper::clock;
 use stumper::config::rules_dir;
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Input, InputId, Network, Place, Post, PostId, Settings,
-    Visibility,
+    Account, Anchor, Confidential, Input, InputId, Network, Place, Post, PostId, Settings, Visibility,
 };
 use stumper::engine::{self, Engine};
 use stumper::networks::Connector;
@@ -130,10 +129,10 @@ async fn many_in_flight(folder: &Path) {
 
 fn mention(number: usize) -> Post {
     let name = format!("patron{number}");
-    let anchor = Anchor { id: number.to_string(), revision: None };
+    let anchor = Anchor::new(number.to_string());
     Post {
         place: Place::top(Network::Sandbox, anchor),
-        author: Account { id: AccountId::new(Network::Sandbox, name.clone()), handle: name, bot: false },
+        author: Account::new(Network::Sandbox, name.clone(), name),
         text: Confidential::new(format!("Which Ottoman sultan was number {number} of the empire?")),
         addressed: true,
         mentions: Vec::new(),

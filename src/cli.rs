@@ -23,6 +23,7 @@ mod labelled;
 mod learn;
 mod librarians;
 mod login;
+mod marks;
 mod measured;
 mod network;
 mod output;

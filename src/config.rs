@@ -11,21 +11,25 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::desk::commands::hours;
-use crate::desk::{Library, Network, Policy, Settings};
+use crate::desk::{Network, Settings};
 use crate::fault::{Fault, Severity};
 
+mod behaviour;
+pub mod bluesky;
 mod duration;
+pub mod mastodon;
 mod outlets;
 mod reader;
 pub mod rules_dir;
 pub mod secrets;
 pub mod x;
 
+use behaviour::Folders;
+use bluesky::Bluesky;
+use mastodon::Mastodon;
 pub use outlets::{Atom, Facebook};
 use reader::{Faults, Sections};
 
@@ -34,10 +38,6 @@ pub const FILE_NAME: &str = "bot.toml";
 
 /// The largest file that is read: a hundred times what anybody needs.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// How often Bluesky is asked for news unless the file says otherwise. A mention waits half of that on
-/// average, and the network allows 3,000 requests in 5 minutes.
-const POLL: SignedDuration = SignedDuration::from_secs(20);
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -140,36 +140,6 @@ pub struct Config {
     pub x: Option<x::X>,
     /// The account on a server of the Mastodon API, where it is in use.
     pub mastodon: Option<Mastodon>,
-}
-
-/// The desk's account on Mastodon, or on another server that speaks its API.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mastodon {
-    /// The address of the server, such as `https://lib.example`.
-    pub server: String,
-    /// Where the server tells news at once, where it names a wrong address itself.
-    pub streaming: Option<String>,
-    pub token: Password,
-    /// How often it is looked for mentions and replies while the server does not tell of them.
-    pub poll: Duration,
-    /// Hashtags, without `#`, whose public posts the desk overhears.
-    pub hashtags: Vec<String>,
-}
-
-/// The desk's account on Bluesky, or on another service that speaks the AT Protocol.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bluesky {
-    /// The address of the service, such as `https://bsky.social`.
-    pub service: String,
-    /// The handle or DID to log in with, without `@`.
-    pub identifier: String,
-    pub password: Password,
-    /// How often it is looked for mentions and replies.
-    pub poll: Duration,
-    /// The service of direct messages, where it is not the usual one.
-    pub chat_service: Option<String>,
-    /// Hashtags, without `#`, whose public posts the desk overhears.
-    pub hashtags: Vec<String>,
 }
 
 /// Where a password is to be found. Tried in the order of the fields, then the systemd credential.
@@ -294,11 +264,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Config> {
     let sections = Sections::new(table, KEYS, faults);
     let mut settings = Settings::default();
-    let (rules, data) = read_desk(&sections, &mut settings, faults);
-    read_routing(&sections, &mut settings, faults);
-    settings.libraries = read_libraries(&sections, faults);
-    read_privacy(&sections, &mut settings, faults);
-    read_limits(&sections, &mut settings, faults);
+    let Folders { rules, data } = behaviour::read(&sections, &mut settings, faults);
     let listen = read_web(&sections, faults);
     let sandbox = {
         let mut section = sections.open("network.sandbox");
@@ -306,9 +272,9 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
         section.close(faults);
         enabled
     };
-    let bluesky = read_bluesky(&sections, faults);
+    let bluesky = bluesky::read(&sections, faults);
     let x = x::read(&sections, faults);
-    let mastodon = read_mastodon(&sections, faults);
+    let mastodon = mastodon::read(&sections, faults);
     let in_use = |network| match network {
         Network::Sandbox => sandbox,
         Network::Bluesky => bluesky.is_some(),
@@ -326,53 +292,6 @@ fn read_config(table: &toml::de::DeTable<'_>, faults: &mut Faults) -> Option<Con
     Some(Config { settings, rules, data, listen: listen?, sandbox, bluesky, mastodon, x, facebook, atom })
 }
 
-fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> (PathBuf, PathBuf) {
-    let mut section = sections.open("desk");
-    if let Some((name, span)) = section.text("name", faults) {
-        if name.trim().is_empty() || name.contains('@') || name.chars().count() > NAME_CHARS_MAX {
-            faults.add(
-                Some(span),
-                "this cannot be the desk's name",
-                "use one to 60 characters without `@`, such as \"the reference desk\"",
-            );
-        }
-        settings.name = name.trim().to_owned();
-    }
-    if let Some((contact, _)) = section.text("contact", faults) {
-        settings.contact = Some(contact.trim().to_owned()).filter(|contact| !contact.is_empty());
-    }
-    if let Some((language, span)) = section.text("language", faults) {
-        if !is_language_tag(&language) {
-            faults.add(Some(span), "this is not a language tag", "write one such as `en`, `de` or `pt-BR`");
-        }
-        settings.language = language;
-    }
-    if let Some((name, span)) = section.text("time_zone", faults) {
-        match hours::zone_named(&name) {
-            Some(zone) => settings.time_zone = zone,
-            None => faults.add(
-                Some(span),
-                "there is no such time zone",
-                "write one such as `Europe/Berlin`, `America/New_York` or `UTC`",
-            ),
-        }
-    }
-    let mut folder = |key: &'static str, default: &str, faults: &mut Faults| match section.text(key, faults) {
-        Some((path, span)) if path.trim().is_empty() => {
-            faults.add(Some(span), "this folder has no name", &format!("write one such as \"{default}\""));
-            PathBuf::from(default)
-        }
-        Some((path, _)) => PathBuf::from(path),
-        None => PathBuf::from(default),
-    };
-    let (rules, data) = (folder("rules", "rules", faults), folder("data", "data", faults));
-    section.close(faults);
-    (rules, data)
-}
-
-/// The longest name a desk can have: it must leave room in a post.
-const NAME_CHARS_MAX: usize = 60;
-
 /// Whether this looks like a BCP 47 tag: a language of two or three letters, then subtags.
 pub(crate) fn is_language_tag(tag: &str) -> bool {
     let mut parts = tag.split('-');
@@ -382,91 +301,6 @@ pub(crate) fn is_language_tag(tag: &str) -> bool {
         && parts.all(|part| {
             (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
-}
-
-fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
-    let mut section = sections.open("routing");
-    let sure = section.count("sure_from_percent", 0..=100, usize::from(settings.sure_from_percent), faults);
-    settings.sure_from_percent = u8::try_from(sure).unwrap_or(settings.sure_from_percent);
-    if let Some((policy, span)) = section.text("policy", faults) {
-        match Policy::named(&policy) {
-            Some(policy) => settings.policy = policy,
-            None => faults.add(
-                Some(span),
-                "there is no such way to invite librarians",
-                "write `waves`, `broadcast`, `one_at_a_time` or `round_robin`",
-            ),
-        }
-    }
-    let chance = usize::from(settings.claim_chance_percent);
-    let chance = section.count("claim_chance_percent", 1..=99, chance, faults);
-    settings.claim_chance_percent = u8::try_from(chance).unwrap_or(settings.claim_chance_percent);
-    settings.claim_within = section.duration("claim_within", MINUTE * 2..=DAY, settings.claim_within, faults);
-    settings.invite_at_most = section.count("invite_at_most", 1..=100, settings.invite_at_most, faults);
-    let daily = section.count("invitations_per_day", 1..=100, settings.invitations_per_day as usize, faults);
-    settings.invitations_per_day = u32::try_from(daily).unwrap_or(settings.invitations_per_day);
-    settings.invite_at_once = section.count("invite_at_once", 1..=20, settings.invite_at_once, faults);
-    let ask_next = section.span("ask_next_after");
-    settings.ask_next_after =
-        section.duration("ask_next_after", MINUTE..=DAY * 7, settings.ask_next_after, faults);
-    settings.give_up_after =
-        section.duration("give_up_after", MINUTE * 2..=DAY * 365, settings.give_up_after, faults);
-    settings.remind_after =
-        section.duration("remind_after", MINUTE..=DAY * 90, settings.remind_after, faults);
-    settings.release_after =
-        section.duration("release_after", MINUTE..=DAY * 90, settings.release_after, faults);
-    settings.interview_for =
-        section.duration("interview_for", HOUR..=DAY * 90, settings.interview_for, faults);
-    settings.close_after = section.duration("close_after", HOUR..=DAY * 90, settings.close_after, faults);
-    let limit = section.count("default_limit", 1..=100, settings.default_limit as usize, faults);
-    settings.default_limit = u32::try_from(limit).unwrap_or(settings.default_limit);
-    if faults.is_empty() && settings.ask_next_after >= settings.give_up_after {
-        faults.add(
-            ask_next,
-            "`ask_next_after` is not shorter than `give_up_after`, so only the first librarians would ever be asked",
-            "make `ask_next_after` shorter or `give_up_after` longer",
-        );
-    }
-    section.close(faults);
-}
-
-/// The libraries that share the desk: one `[[library]]` for each.
-fn read_libraries(sections: &Sections<'_>, faults: &mut Faults) -> Vec<Library> {
-    let mut libraries: Vec<Library> = Vec::new();
-    for mut section in sections.each("library") {
-        let id = section.text("id", faults).map(|(id, _)| id.trim().to_owned()).unwrap_or_default();
-        let name = section.text("name", faults).map(|(name, _)| name.trim().to_owned());
-        let head_start = section.duration("head_start", MINUTE..=DAY * 7, HOUR, faults);
-        let whole = section.whole();
-        section.close(faults);
-        let is_known = libraries.iter().any(|library| library.id == id);
-        if id.is_empty() || is_known || id.eq_ignore_ascii_case("none") {
-            let hint = "write `id = \"springfield\"`, another one for each library";
-            faults.add(whole, "this library has no id of its own", hint);
-            continue;
-        }
-        libraries.push(Library { name: name.unwrap_or_else(|| id.clone()), id, head_start });
-    }
-    libraries
-}
-
-fn read_privacy(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
-    let mut section = sections.open("privacy");
-    settings.keep_for = section.duration("keep_for", HOUR..=DAY * 3_650, settings.keep_for, faults);
-    settings.learn_from_questions =
-        section.flag("learn_from_questions", faults).unwrap_or(settings.learn_from_questions);
-    section.close(faults);
-}
-
-fn read_limits(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) {
-    let mut section = sections.open("limits");
-    let replies = settings.replies_per_person_hour;
-    settings.replies_per_person_hour = section.count("replies_per_person_hour", 1..=1_000, replies, faults);
-    let letters = settings.letters_per_question_hour;
-    settings.letters_per_question_hour =
-        section.count("letters_per_question_hour", 5..=1_000, letters, faults);
-    settings.mentions_max = section.count("mentions_max", 0..=50, settings.mentions_max, faults);
-    section.close(faults);
 }
 
 fn read_web(sections: &Sections<'_>, faults: &mut Faults) -> Option<SocketAddr> {
@@ -493,59 +327,6 @@ fn read_web(sections: &Sections<'_>, faults: &mut Faults) -> Option<SocketAddr> 
     Some(address)
 }
 
-fn read_bluesky(sections: &Sections<'_>, faults: &mut Faults) -> Option<Bluesky> {
-    let mut section = sections.open("network.bluesky");
-    let enabled = section.flag("enabled", faults).unwrap_or(false);
-    let service = section.text("service", faults);
-    let identifier = section.text("identifier", faults);
-    let env = section.text("password_env", faults);
-    let file = section.text("password_file", faults);
-    let poll = section.duration("poll", SECOND..=HOUR, POLL, faults);
-    let chat_service = section.text("chat_service", faults);
-    let hashtags = hashtags(&mut section, faults);
-    let whole = section.whole();
-    section.close(faults);
-    if !enabled {
-        return None;
-    }
-    let (chat_service, chat_span) = chat_service.unzip();
-    let is_service = |name: &String| name.starts_with("did:") && name.contains('#');
-    if chat_service.as_ref().is_some_and(|name| !is_service(name)) {
-        faults.add(
-            chat_span,
-            "this is not the name of a service",
-            "write one such as \"did:web:api.bsky.chat#bsky_chat\", or leave it out",
-        );
-    }
-    let (service, service_span) = service.unzip();
-    let service = service.unwrap_or_else(|| "https://bsky.social".to_owned());
-    if !is_service_address(&service) {
-        faults.add(
-            service_span,
-            "this is not the address of a service",
-            "write one such as \"https://bsky.social\"",
-        );
-    }
-    let (identifier, identifier_span) = identifier.unzip();
-    let identifier =
-        identifier.map(|name| name.trim().trim_start_matches('@').to_owned()).unwrap_or_default();
-    if identifier.is_empty() {
-        faults.add(
-            identifier_span.or(whole.clone()),
-            "Bluesky is enabled but the account is not named",
-            "add `identifier = \"desk.example.org\"` with the account's handle",
-        );
-    }
-    let file = file.map(|(path, span)| (PathBuf::from(path), span));
-    let password = Password { env, file, section: whole };
-    let service = service.trim_end_matches('/').to_owned();
-    Some(Bluesky { service, identifier, password, poll: poll.unsigned_abs(), chat_service, hashtags })
-}
-
-/// How often a server of the Mastodon API is asked while it does not tell of news by itself: a twelfth
-/// of what Mastodon allows.
-const MASTODON_POLL: SignedDuration = SignedDuration::from_secs(5);
-
 /// The hashtags to which the desk listens on a network.
 fn hashtags(section: &mut reader::Section<'_>, faults: &mut Faults) -> Vec<String> {
     let mut hashtags = Vec::new();
@@ -556,61 +337,6 @@ fn hashtags(section: &mut reader::Section<'_>, faults: &mut Faults) -> Vec<Strin
         }
     }
     hashtags
-}
-
-fn read_mastodon(sections: &Sections<'_>, faults: &mut Faults) -> Option<Mastodon> {
-    let mut section = sections.open("network.mastodon");
-    let enabled = section.flag("enabled", faults).unwrap_or(false);
-    let server = section.text("server", faults);
-    let streaming = section.text("streaming", faults);
-    let env = section.text("token_env", faults);
-    let file = section.text("token_file", faults);
-    let poll = section.duration("poll", SECOND * 2..=HOUR, MASTODON_POLL, faults);
-    let hashtags = hashtags(&mut section, faults);
-    let whole = section.whole();
-    section.close(faults);
-    if !enabled {
-        return None;
-    }
-    let (server, server_span) = server.unzip();
-    let server = server.unwrap_or_default();
-    if server.is_empty() {
-        faults.add(
-            server_span.or(whole.clone()),
-            "Mastodon is enabled but the server is not named",
-            "add `server = \"https://lib.example\"` with the server where the desk has its account",
-        );
-    } else if !is_service_address(&server) {
-        faults.add(
-            server_span,
-            "this is not the address of a server",
-            "write one such as \"https://lib.example\"",
-        );
-    }
-    if let Some((address, span)) = &streaming
-        && !is_streaming_address(address)
-    {
-        faults.add(
-            Some(span.clone()),
-            "this is not an address for streaming",
-            "write one such as \"wss://streaming.lib.example\", or leave it out",
-        );
-    }
-    let file = file.map(|(path, span)| (PathBuf::from(path), span));
-    let token = Password { env, file, section: whole };
-    let server = server.trim_end_matches('/').to_owned();
-    let streaming = streaming.map(|(address, _)| address);
-    Some(Mastodon { server, streaming, token, poll: poll.unsigned_abs(), hashtags })
-}
-
-/// Whether this is `wss://` and a host; plain `ws://` only to this computer.
-fn is_streaming_address(address: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(address) else { return false };
-    match (url.scheme(), url.host_str()) {
-        ("wss", Some(_)) => url.username().is_empty() && url.query().is_none(),
-        ("ws", Some("127.0.0.1" | "localhost" | "[::1]")) => url.query().is_none(),
-        _ => false,
-    }
 }
 
 /// Whether this is `https://` and a host; plain `http://` only to this computer, for trials.

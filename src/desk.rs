@@ -8,6 +8,7 @@
 //! or knows a store or a network's wire format. The same view, input and time give the same step.
 
 mod aftercare;
+pub mod allowance;
 mod amendment;
 mod blocking;
 pub mod commands;

@@ -471,13 +471,12 @@ mod tests {
     }
 
     fn account(handle: &str) -> Account {
-        let id = AccountId::new(Network::Sandbox, handle);
-        Account { id, handle: handle.to_owned(), bot: false }
+        Account::new(Network::Sandbox, handle, handle)
     }
 
     fn post(id: &str, by: &str, text: &str) -> Input {
         Input::Post(Box::new(Post {
-            place: Place::top(Network::Sandbox, Anchor { id: id.to_owned(), revision: None }),
+            place: Place::top(Network::Sandbox, Anchor::new(id)),
             author: account(by),
             text: Confidential::new(text),
             addressed: true,

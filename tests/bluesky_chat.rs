@@ -18,7 +18,7 @@ use chat_service::ChatService;
 use stumper::clock;
 use stumper::desk::letter::{Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Confidential, Content, InputId, Letter, LetterId, Network, Post, PostId, Visibility,
+    Account, Confidential, Content, InputId, Letter, LetterId, Network, Post, PostId, Visibility,
 };
 use stumper::networks::{Failure, Outgoing};
 
@@ -106,8 +106,7 @@ async fn groups_are_neither_read_nor_answered() {
 }
 
 fn message(to: &Person<'_>, text: &str) -> Outgoing {
-    let to =
-        Account { id: AccountId::new(Network::Bluesky, &*to.did), handle: to.handle.clone(), bot: false };
+    let to = Account::new(Network::Bluesky, &*to.did, to.handle.clone());
     let content = Content::Post {
         text: Confidential::new(text),
         mentions: Vec::new(),

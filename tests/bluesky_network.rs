@@ -15,8 +15,7 @@ use std::time::Duration;
 use stumper::clock;
 use stumper::desk::letter::{Mention, Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId,
-    Visibility,
+    Account, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId, Visibility,
 };
 use stumper::networks::bluesky::{Connector, Settings};
 use stumper::networks::{Failure, Outgoing, http};
@@ -94,8 +93,7 @@ fn connector(net: &BlueskyNetwork, handle: &str, password: &str, folder: &tempfi
 /// A letter to somebody whom it mentions, in reply to a post.
 fn letter(name: &str, to: &Person<'_>, text: &str, reply_to: Option<&Place>) -> Outgoing {
     let text = format!("@{to} {text}");
-    let account =
-        Account { id: AccountId::new(Network::Bluesky, &*to.did), handle: to.handle.clone(), bot: false };
+    let account = Account::new(Network::Bluesky, &*to.did, to.handle.clone());
     let mention = Mention { start: 0, end: 1 + to.handle.len(), account: account.clone() };
     let content = Content::Post {
         text: Confidential::new(text),

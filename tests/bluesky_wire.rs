@@ -14,8 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use stumper::desk::letter::{Mention, Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId,
-    Visibility,
+    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId, Visibility,
 };
 use stumper::networks::bluesky::{Connector, Settings};
 use stumper::networks::{Batch, Failure, Outgoing, http};
@@ -108,7 +107,7 @@ fn raw(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> ResponseTemplate {
 }
 
 fn account(did: &str, handle: &str) -> Account {
-    Account { id: AccountId::new(Network::Bluesky, did), handle: handle.to_owned(), bot: false }
+    Account::new(Network::Bluesky, did, handle)
 }
 
 fn anchor(author: &str, key: &str) -> Anchor {

@@ -143,7 +143,7 @@ fn deletion(id: &str) -> Outgoing {
 }
 
 fn at(id: &str) -> Place {
-    Place::top(Network::Facebook, Anchor { id: id.to_owned(), revision: None })
+    Place::top(Network::Facebook, Anchor::new(id))
 }
 
 #[tokio::test]

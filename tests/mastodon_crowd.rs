@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use mastodon::{Allowed, Person, Profile, Server};
 use secrecy::SecretString;
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, Input, Network, Place, Post, Settings, Visibility,
+    Account, Anchor, Confidential, Content, Input, Network, Place, Post, Settings, Visibility,
 };
 use stumper::engine::{self, Engine};
 use stumper::networks::{Connector, http, mastodon as network};
@@ -28,14 +28,14 @@ const ROUNDS: usize = 4;
 
 fn account(person: &Person) -> Account {
     let handle = format!("{}@{}", person.name, mastodon::DOMAIN);
-    Account { id: AccountId::new(Network::Mastodon, person.url()), handle, bot: false }
+    Account::new(Network::Mastodon, person.url(), handle)
 }
 
 /// What somebody says to the desk, as the connector reads it.
 fn says(person: &Person, text: &str, seen_at: Timestamp) -> Input {
     let id = person.post(&format!("@desk {text}"), "public", None);
     Input::Post(Box::new(Post {
-        place: Place::top(Network::Mastodon, Anchor { id, revision: None }),
+        place: Place::top(Network::Mastodon, Anchor::new(id)),
         author: account(person),
         text: Confidential::new(text),
         addressed: true,

@@ -13,8 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use stumper::desk::letter::{Mention, Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId,
-    Visibility,
+    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId, Visibility,
 };
 use stumper::networks::mastodon::{Connector, Settings};
 use stumper::networks::{Failure, Now, Outgoing, http};
@@ -82,8 +81,7 @@ fn ann() -> Value {
 }
 
 fn account() -> Account {
-    let id = AccountId::new(Network::Mastodon, "https://lib.example/@ann");
-    Account { id, handle: "ann@lib.example".to_owned(), bot: false }
+    Account::new(Network::Mastodon, "https://lib.example/@ann", "ann@lib.example")
 }
 
 fn letter(content: Content) -> Letter {
@@ -108,7 +106,7 @@ fn reply(visibility: Visibility) -> Outgoing {
         language: Some("en".to_owned()),
         warning: None,
     };
-    let place = Place::top(Network::Mastodon, Anchor { id: "113".to_owned(), revision: None });
+    let place = Place::top(Network::Mastodon, Anchor::new("113"));
     Outgoing { letter: letter(content), reply_to: Some(place) }
 }
 
@@ -352,7 +350,7 @@ async fn once_a_server_that_hangs_leaves_it_open_whether_a_letter_is_there() {
     let token = SecretString::from(desk.account().token);
     let connector = Connector::new(Settings::new(&server.address, token), http::client().unwrap());
     let mut outgoing = reply(Visibility::Direct);
-    let place = Place::top(Network::Mastodon, Anchor { id: question, revision: None });
+    let place = Place::top(Network::Mastodon, Anchor::new(question));
     outgoing.reply_to = Some(place);
     connector.send(&outgoing).await.unwrap();
     server.goes_wrong(|_, _| mastodon::Fault::Hangs);

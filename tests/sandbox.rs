@@ -14,8 +14,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use stumper::desk::letter::{Mention, Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post,
-    PostId, Visibility,
+    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId,
+    Visibility,
 };
 use stumper::networks::sandbox::{Connector, Entry, Handle, Placed, Sandbox, Saying, Trouble, posts};
 use stumper::networks::{Batch, Failure, Outgoing};
@@ -103,11 +103,11 @@ fn saying(author: &str, visibility: Visibility, text: &str) -> Saying {
 }
 
 fn account(name: &str) -> Account {
-    Account { id: AccountId::new(Network::Sandbox, name), handle: name.to_owned(), bot: false }
+    Account::new(Network::Sandbox, name, name)
 }
 
 fn place(placed: Placed) -> Place {
-    let anchor = |id: u64| Anchor { id: id.to_string(), revision: None };
+    let anchor = |id: u64| Anchor::new(id.to_string());
     Place { network: Network::Sandbox, post: anchor(placed.id), root: anchor(placed.root) }
 }
 

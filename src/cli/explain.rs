@@ -3,39 +3,21 @@
 //! **Invariant:** everything shown comes from the classification itself; nothing is weighed again here.
 //! Whatever colours say is said in words and signs as well.
 
+mod shown;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{BufRead, Write};
-use std::ops::Range;
 use std::path::PathBuf;
 
-use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::Exit;
 use crate::cli::classify::{RULES_DIR, each_text, rule_files, source_of, subjects_of};
-use crate::cli::render::{self, Colour, Colours};
+use crate::cli::marks::number;
+use crate::cli::render::Colours;
 use crate::fault::Position;
-use crate::subjects::{
-    Classification, GENERAL_DESK, Language, Match, Origin, Origins, RuleFile, SubjectId, Subjects, Support,
-    TEXT_BYTES_MAX,
-};
-
-/// What people read in place of a term that stands for no words of the text.
-const EVERY_QUESTION: &str = "(every question)";
-
-/// Of how many subjects the terms are shown to people. The others are only named.
-const SUBJECTS_SHOWN: usize = 3;
-
-/// How many terms of a subject are shown to people.
-const TERMS_SHOWN: usize = 12;
-
-/// How many other subjects are named.
-const OTHERS_NAMED: usize = 8;
-
-/// The widest column of terms, in letters.
-const TERM_WIDTH_MAX: usize = 40;
+use crate::subjects::{Classification, Match, Origin, Origins, RuleFile, SubjectId, Subjects, Support};
 
 /// What a term's list is called where it is in no rule file that a person wrote.
 const LEARNED: &str = "learned";
@@ -232,206 +214,10 @@ fn why(chosen: &[&SubjectId], subjects: &[Sum<'_>]) -> String {
     }
 }
 
-impl Explained<'_> {
-    /// For people.
-    fn show(&self, colour: Colour) -> String {
-        let detailed: Vec<&Sum<'_>> = self.detailed();
-        let mut shown = format!("{}\n", self.marked(&detailed, colour));
-        if self.text.len() > TEXT_BYTES_MAX {
-            shown.push_str("(Only the beginning was read.)\n");
-        }
-        let language = self.language.and_then(Language::parse);
-        if let Some(language) = language.filter(|language| *language != Language::ENGLISH) {
-            let name = language.name().unwrap_or(language.code());
-            writeln!(shown, "(Read as {name}.)").expect("a string takes any text");
-        }
-        let names: Vec<&str> = self.chosen.iter().filter_map(|id| self.name(id)).collect();
-        let decided =
-            if names.is_empty() { format!("the general desk ({GENERAL_DESK})") } else { names.join(" and ") };
-        let decided = colour.paint(Style::new().bold(), &format!("→ {decided}"));
-        writeln!(shown, "\n{decided}\n  {}", render::wrapped(&self.why, 2)).expect("a string takes any text");
-        let labels = detailed.iter().flat_map(|sum| sum.terms.iter().take(TERMS_SHOWN)).map(Found::label);
-        let width = labels.map(|label| label.chars().count()).max().unwrap_or_default();
-        for (place, sum) in detailed.iter().enumerate() {
-            shown.push_str(&sum.show(place, width, colour));
-        }
-        shown.push_str(&self.others(detailed.len(), colour));
-        shown
-    }
-
-    fn name(&self, id: &SubjectId) -> Option<&str> {
-        self.subjects.iter().find(|sum| sum.id == id).map(|sum| sum.name.as_str())
-    }
-
-    /// The subjects whose terms are shown.
-    fn detailed(&self) -> Vec<&Sum<'_>> {
-        self.subjects.iter().take(SUBJECTS_SHOWN).collect()
-    }
-
-    /// The text with the terms of these subjects marked.
-    fn marked(&self, detailed: &[&Sum<'_>], colour: Colour) -> String {
-        let marks = detailed.iter().enumerate().flat_map(|(place, sum)| {
-            sum.terms
-                .iter()
-                .filter(|term| term.is_marked)
-                .map(move |term| Mark { range: term.start..term.end, places: BTreeSet::from([place]) })
-        });
-        let marked = marked(self.text, marks.collect(), colour);
-        marked.split('\n').map(|line| render::wrapped(line, 0)).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The subjects that are only named.
-    fn others(&self, detailed: usize, colour: Colour) -> String {
-        let others = self.subjects.get(detailed..).unwrap_or_default();
-        if others.is_empty() {
-            return String::new();
-        }
-        let named = others.iter().take(OTHERS_NAMED);
-        let mut parts: Vec<String> = named.map(|sum| format!("{} {}", sum.name, number(sum.score))).collect();
-        if OTHERS_NAMED < others.len() {
-            parts.push(format!("{} more", others.len() - OTHERS_NAMED));
-        }
-        let also = render::wrapped(&format!("also: {}", parts.join(" · ")), 2);
-        format!("\n  {}\n", colour.paint(Style::new().dimmed(), &also))
-    }
-}
-
-impl Sum<'_> {
-    /// A heading, then a line for each term.
-    fn show(&self, place: usize, width: usize, colour: Colour) -> String {
-        let sure = match self.confidence {
-            Some(confidence) => format!("{:.0} % sure", confidence * 100.0),
-            None => "ruled out".to_owned(),
-        };
-        let name = colour.paint(style_of(place).bold(), &format!("{} {}", superscript(place), self.name));
-        let mut shown = format!("\n{name}: {} in all, {sure}\n", number(self.score));
-        let (first, rest) = self.terms.split_at(self.terms.len().min(TERMS_SHOWN));
-        for term in first {
-            shown.push_str(&term.show(width, colour));
-        }
-        if !rest.is_empty() {
-            let sum: f64 = rest.iter().map(|term| term.weight).sum();
-            writeln!(shown, "  {:>7}  {} more terms together", signed(sum), rest.len())
-                .expect("a string takes any text");
-        }
-        shown
-    }
-}
-
-impl Found<'_> {
-    /// The term, and the words it was found in where they look different.
-    fn label(&self) -> String {
-        if self.start == self.end {
-            return EVERY_QUESTION.to_owned();
-        }
-        let (term, words) = (render::visible(self.term), render::visible(self.words));
-        let is_same = term.to_lowercase() == words.to_lowercase();
-        shortened(&if is_same { term } else { format!("{term} (“{words}”)") }, TERM_WIDTH_MAX)
-    }
-
-    fn show(&self, width: usize, colour: Colour) -> String {
-        let label = self.label();
-        let padding = " ".repeat(width.saturating_sub(label.chars().count()));
-        let weight = format!("{:>7}", signed(self.weight));
-        let weight =
-            if self.weight < 0.0 { colour.paint(AnsiColor::Red.on_default(), &weight) } else { weight };
-        let list = match self.language {
-            Some(language) => format!("{}, {language}", self.list),
-            None => self.list.to_owned(),
-        };
-        let place = match (self.file, self.line) {
-            (Some(file), Some(line)) => format!("{list:<11} {file}:{line}"),
-            (Some(file), None) => format!("{list:<11} {file}"),
-            (None, _) => match self.learned {
-                Some(Support { questions, sources }) => {
-                    let places =
-                        if sources == 1 { "1 source".to_owned() } else { format!("{sources} sources") };
-                    format!("{list:<11} from {questions} questions, {places}")
-                }
-                None => list,
-            },
-        };
-        format!("  {weight}  {label}{padding}  {}\n", colour.paint(Style::new().dimmed(), &place))
-    }
-}
-
-/// A part of a text that terms were found in, with the places of their subjects in the list. Without a
-/// list there are no places.
-#[derive(Clone, Debug)]
-pub(super) struct Mark {
-    pub(super) range: Range<usize>,
-    pub(super) places: BTreeSet<usize>,
-}
-
-/// A text with its marks. Those that overlap become one.
-pub(super) fn marked(text: &str, mut marks: Vec<Mark>, colour: Colour) -> String {
-    marks.sort_by_key(|mark| (mark.range.start, mark.range.end));
-    let mut merged: Vec<Mark> = Vec::new();
-    for mark in marks {
-        match merged.last_mut() {
-            Some(last) if mark.range.start < last.range.end => {
-                last.range.end = last.range.end.max(mark.range.end);
-                last.places.extend(mark.places);
-            }
-            Some(_) | None => merged.push(mark),
-        }
-    }
-    let mut shown = String::new();
-    let mut at = 0;
-    for Mark { range, places } in merged {
-        shown.push_str(&lines(text.get(at..range.start).unwrap_or_default()));
-        let words = lines(text.get(range.clone()).unwrap_or_default());
-        let numbers: String = places.iter().map(|place| superscript(*place)).collect();
-        let style = places.first().map_or_else(Style::new, |first| style_of(*first));
-        shown.push_str(&match colour {
-            Colour::Terminal => format!("{}{numbers}", colour.paint(style.bold(), &words)),
-            Colour::Plain => format!("[{words}]{numbers}"),
-        });
-        at = range.end;
-    }
-    shown.push_str(&lines(text.get(at..).unwrap_or_default()));
-    shown
-}
-
-/// A text for a terminal: line ends stay, what else would move the cursor does not.
-fn lines(text: &str) -> String {
-    text.split('\n').map(render::visible).collect::<Vec<_>>().join("\n")
-}
-
-/// The colour of the first, second and third subject.
-fn style_of(place: usize) -> Style {
-    const COLOURS: [AnsiColor; SUBJECTS_SHOWN] = [AnsiColor::Green, AnsiColor::Cyan, AnsiColor::Yellow];
-    COLOURS.get(place).map_or_else(Style::new, |colour| colour.on_default())
-}
-
-fn superscript(place: usize) -> &'static str {
-    const NUMBERS: [&str; SUBJECTS_SHOWN] = ["¹", "²", "³"];
-    NUMBERS.get(place).copied().unwrap_or_default()
-}
-
-/// A weight with its sign.
-pub(super) fn signed(weight: f64) -> String {
-    let sign = if weight < 0.0 { "−" } else { "+" };
-    format!("{sign}{}", number(weight.abs()))
-}
-
-/// Whole numbers without a point, others with two digits behind it.
-fn number(value: f64) -> String {
-    let sign = if value < 0.0 { "−" } else { "" };
-    let value = value.abs();
-    if value.fract() < 0.005 { format!("{sign}{value:.0}") } else { format!("{sign}{value:.2}") }
-}
-
-fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::render::Colour;
 
     const HISTORY: &str = r#"id = "history"
 name = "History"
@@ -612,15 +398,5 @@ strong = ["mittelalter"]
     fn a_text_cannot_play_with_the_terminal() {
         let shown = run(&["a guitar\u{1b}[2J\nof the king"], None, false, Colour::Plain);
         assert!(shown.starts_with("a [guitar]¹\\u{1b}[2J\nof the [king]¹²\n"), "{shown}");
-    }
-
-    #[test]
-    fn marks_that_overlap_are_one() {
-        let mark = |range: Range<usize>, place: usize| Mark { range, places: BTreeSet::from([place]) };
-        let marks = vec![mark(6..15, 1), mark(0..9, 0), mark(16..19, 0)];
-        assert_eq!(
-            marked("great world wars and peace", marks, Colour::Plain),
-            "[great world war]¹²s[ an]¹d peace"
-        );
     }
 }

@@ -14,7 +14,7 @@ use crate::cli::reach::{self, Reached};
 use crate::cli::roster_file::{self, Format};
 use crate::clock;
 use crate::config::{self, Config};
-use crate::desk::{Account, AccountId, Action, Network, Outcome, grammar};
+use crate::desk::{Account, Action, Network, Outcome, grammar};
 use crate::engine::control::{self, Reply, Request, RosterRow};
 use crate::subjects::SubjectId;
 
@@ -280,7 +280,7 @@ pub(super) fn account(written: &str, handle: Option<&str>) -> Result<Account, Pr
             ));
         }
     };
-    Ok(Account { id: AccountId::new(network, name), handle: handle.to_owned(), bot: false })
+    Ok(Account::new(network, name, handle))
 }
 
 /// A handle that X can have given to somebody.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::cli::explain::{Mark, marked, signed};
+use crate::cli::marks::{Mark, marked, signed};
 use crate::cli::render::{self, Colour};
 use crate::cli::rows::Row;
 use crate::subjects::{

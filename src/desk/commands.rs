@@ -8,22 +8,24 @@
 //! and what is surely a mistaken command says what was not understood.
 
 mod about_me;
+mod arguments;
 pub mod days;
 pub mod hours;
+mod phrases;
 pub mod redirect;
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
+use crate::desk::allowance::Allowance;
 use crate::desk::commands::days::Day;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::redirect::Redirect;
 use crate::desk::ids::Code;
 use crate::desk::linking::OneTimeCode;
 use crate::desk::person::{Hours, Level};
-use crate::desk::record::Allowance;
-use crate::subjects::{Language, SubjectId, Subjects};
+use crate::subjects::{SubjectId, Subjects};
 
 /// A librarian can opt in to this many subjects: more would be *everything*, for which there is the
 /// general desk.
@@ -31,12 +33,6 @@ pub const SUBJECTS_MAX: usize = 30;
 
 /// The largest number of open questions a librarian can ask for.
 pub const LIMIT_MAX: u32 = 50;
-
-/// The longest pause, in days; `pause` without a time has no end.
-const PAUSE_DAYS_MAX: i64 = 366;
-
-/// The longest signature, in characters.
-const SIGNATURE_MAX: usize = 80;
 
 /// A longer word is no mistyped command.
 const WORD_LETTERS_MAX: usize = 15;
@@ -178,56 +174,6 @@ pub struct Reading {
     pub code: Option<Code>,
 }
 
-/// Commands without arguments: what people type, and what it means.
-const PHRASES: &[(&str, Said)] = &[
-    ("help", Said::Help),
-    ("commands", Said::Help),
-    ("info", Said::Help),
-    ("privacy", Said::Help),
-    ("how does this work", Said::Help),
-    ("stop", Said::Stop),
-    ("unsubscribe", Said::Stop),
-    ("forget me", Said::ForgetMe),
-    ("delete my data", Said::ForgetMe),
-    ("delete me", Said::ForgetMe),
-    ("no learning", Said::NoLearning),
-    ("dont learn", Said::NoLearning),
-    ("dont learn from me", Said::NoLearning),
-    ("status", Said::Status),
-    ("publish", Said::Publish),
-    ("publish it", Said::Publish),
-    ("unpublish", Said::Unpublish),
-    ("unpublish it", Said::Unpublish),
-    ("cancel", Said::Cancel),
-    ("withdraw", Said::Cancel),
-    ("never mind", Said::Cancel),
-    ("nevermind", Said::Cancel),
-    ("back", Said::Back),
-    ("im back", Said::Back),
-    ("i am back", Said::Back),
-    ("resume", Said::Back),
-    ("leave", Said::Leave),
-    ("link", Said::Link),
-    ("unlink", Said::Unlink),
-    ("my questions", Said::MyQuestions),
-    ("questions", Said::MyQuestions),
-    ("my help", Said::MyHelp),
-    ("why me", Said::WhyMe),
-    ("only my library", Said::OnlyMyLibrary),
-    ("solved", Said::Solved),
-    ("its solved", Said::Solved),
-    ("keep", Said::Claim),
-    ("claim", Said::Claim),
-    ("claimed", Said::Claim),
-    ("mine", Said::Claim),
-    ("ill take it", Said::Claim),
-    ("i will take it", Said::Claim),
-    ("pass", Said::Pass),
-    ("not me", Said::Pass),
-    ("done", Said::Done),
-    ("pause", Said::Pause(None)),
-];
-
 /// Words that thank, and words that may stand around them.
 const THANKS: &[&str] = &["thanks", "thank", "thankyou", "thx", "ty", "cheers", "merci", "danke", "gracias"];
 
@@ -244,13 +190,13 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
         return Said::Nothing;
     }
     let plain = words.join(" ");
-    if let Some((_, said)) = PHRASES.iter().find(|(phrase, _)| *phrase == plain) {
-        return said.clone();
+    if let Some(said) = phrases::meaning(&plain) {
+        return said;
     }
     if is_thanks(text, &words, speaker) {
         return Said::Thanks;
     }
-    if let Some(said) = with_arguments(text, &words, speaker, subjects) {
+    if let Some(said) = arguments::read(text, &words, speaker, subjects) {
         return said;
     }
     if let Some(redirect) = redirected(text, &words, speaker, subjects) {
@@ -269,8 +215,8 @@ fn said(text: &str, speaker: Speaker, subjects: &Subjects) -> Said {
     match words.len() {
         // Not all scripts put spaces between words, so that one "word" can be a whole question.
         1 if WORD_LETTERS_MAX < plain.chars().count() || !plain.is_ascii() => Said::Words,
-        1 => Said::Mistaken(Mistake::Word { closest: closest_phrase(&plain) }),
-        2 => closest_phrase(&plain)
+        1 => Said::Mistaken(Mistake::Word { closest: phrases::closest(&plain) }),
+        2 => phrases::closest(&plain)
             .map_or(Said::Words, |closest| Said::Mistaken(Mistake::Word { closest: Some(closest) })),
         _ => Said::Words,
     }
@@ -299,6 +245,12 @@ fn without_code(text: &str) -> (String, Option<Code>) {
 /// Every code that stands in a text, so that the questions it names can be looked up.
 pub fn codes_in(text: &str) -> impl Iterator<Item = Code> + '_ {
     text.split_whitespace().filter_map(|word| Code::parse(word.trim_matches(|c: char| !c.is_alphanumeric())))
+}
+
+/// The one-time code in a text, if that is all there is beside the word `link`.
+pub fn one_time_code(text: &str) -> Option<OneTimeCode> {
+    let (first, rest) = arguments::split_first_word(text.trim());
+    (first == "link").then(|| OneTimeCode::parse(rest)).flatten()
 }
 
 /// The words of a text in lower case, without punctuation, apostrophes and a final or leading "please".
@@ -331,42 +283,6 @@ fn is_short_word_with_comment(text: &str, words: &[String], command: &str) -> bo
         && follows.starts_with([',', '.', '!', ';', ':', '-', '–', '—'])
 }
 
-/// Commands that take arguments. `None` where the text is not surely one of them.
-fn with_arguments(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Said> {
-    let (first, rest) = split_first_word(text);
-    let could_be_sentence = asks(text) || words.len() > COMMAND_WORDS_MAX;
-    let was_asked = matches!(speaker, Speaker::Invited | Speaker::Asked);
-    match first.as_str() {
-        "join" => join(rest, could_be_sentence, subjects),
-        "hours" => {
-            let said =
-                hours::read(rest).map_or_else(|mistake| Said::Mistaken(Mistake::Hours(mistake)), Said::Hours);
-            let meant = rest.is_empty()
-                || rest.contains(|c: char| c.is_ascii_digit())
-                || matches!(said, Said::Hours(_));
-            (meant && !asks(text)).then_some(said)
-        }
-        "languages" | "language" => languages(rest).or_else(|| {
-            (!could_be_sentence && words.len() <= 3).then_some(Said::Mistaken(Mistake::Languages))
-        }),
-        "limit" => limit(rest).or_else(|| (words.len() <= 2).then_some(Said::Mistaken(Mistake::Limit))),
-        "pause" => pause(rest).or_else(|| (words.len() <= 4).then_some(Said::Mistaken(Mistake::Pause))),
-        "link" => link(rest, words.len()),
-        "sign" => sign(rest, could_be_sentence),
-        "ask" if text_has_colon_after(text, "ask") && was_asked => Some(ask(rest)),
-        // Without the sign, "ask the county archive" is an answer. And without a reply, the words could be a
-        // question of their own.
-        "ask" if speaker == Speaker::Invited && (rest.is_empty() || asks(text)) => Some(ask(rest)),
-        "also" if was_asked && text_has_colon_after(text, "also") => Some(also(rest)),
-        "refer" if speaker == Speaker::Invited => refer(rest, could_be_sentence, subjects),
-        "refer" if speaker == Speaker::Asked => refer(rest, true, subjects),
-        // An address among the sources can have a question mark.
-        "done" if speaker == Speaker::Invited => about_me::done(rest),
-        first if !asks(text) => about_me::read(first, rest, words, speaker),
-        _ => None,
-    }
-}
-
 /// `wrong subject, this is law`. Who does not reply to an invitation has to be brief about it.
 fn redirected(text: &str, words: &[String], speaker: Speaker, subjects: &Subjects) -> Option<Redirect> {
     let is_brief = words.len() <= COMMAND_WORDS_MAX && !asks(text);
@@ -377,185 +293,6 @@ fn redirected(text: &str, words: &[String], speaker: Speaker, subjects: &Subject
         }
         Speaker::Asked | Speaker::Anyone | Speaker::Patron => None,
     }
-}
-
-/// The first word in lower case without its signs, and what follows it.
-fn split_first_word(text: &str) -> (String, &str) {
-    let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
-    let (first, rest) = text.split_at(end);
-    let first = first.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    (first, rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':').trim_end())
-}
-
-fn text_has_colon_after(text: &str, word: &str) -> bool {
-    text.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with(':'))
-}
-
-/// The parts of a list that people separate by commas, semicolons, line ends or "and".
-fn list(text: &str) -> Vec<String> {
-    text.replace(" and ", ",")
-        .replace(" & ", ",")
-        .split([',', ';', '\n'])
-        .map(|part| part.trim().trim_start_matches('#').trim_end_matches(['.', '!']).trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-/// Reads a list of subjects; a part like "art, design and photography" is one subject's whole name.
-fn join(rest: &str, could_be_sentence: bool, subjects: &Subjects) -> Option<Said> {
-    if rest.is_empty() {
-        return Some(Said::Mistaken(Mistake::JoinWhat));
-    }
-    if let Some(subject) = subjects.named(rest) {
-        return Some(Said::Join(vec![subject]));
-    }
-    let parts = list(rest);
-    let found: Vec<Option<SubjectId>> = parts.iter().map(|part| subjects.named(part)).collect();
-    if could_be_sentence && found.iter().all(Option::is_none) {
-        return None;
-    }
-    if parts.len() > SUBJECTS_MAX {
-        return Some(Said::Mistaken(Mistake::TooManySubjects));
-    }
-    let unknown = parts.iter().zip(&found).find(|(_, subject)| subject.is_none());
-    if let Some((words, _)) = unknown {
-        return Some(Said::Mistaken(unknown_subject(words, subjects)));
-    }
-    let mut joined: Vec<SubjectId> = found.into_iter().flatten().collect();
-    joined.sort();
-    joined.dedup();
-    Some(Said::Join(joined))
-}
-
-fn unknown_subject(words: &str, subjects: &Subjects) -> Mistake {
-    let closest = subjects.closest(words).map(|subject| subject.name.clone());
-    Mistake::UnknownSubject { words: words.to_owned(), closest }
-}
-
-/// Languages as two- or three-letter codes, or by the names of the commonest.
-fn languages(rest: &str) -> Option<Said> {
-    const OWN_NAMES: &[(&str, &str)] =
-        &[("deutsch", "de"), ("francais", "fr"), ("français", "fr"), ("espanol", "es"), ("español", "es")];
-    let code = |part: &String| {
-        let part = part.to_lowercase();
-        let own = OWN_NAMES.iter().find(|(name, _)| *name == part).map(|(_, code)| *code);
-        let named = own.or_else(|| Language::named(&part).map(Language::code)).map(str::to_owned);
-        let is_code = (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase());
-        named.or_else(|| is_code.then_some(part))
-    };
-    let parts = list(rest);
-    let codes: Option<Vec<String>> = parts.iter().map(code).collect();
-    codes.filter(|codes| !codes.is_empty() && codes.len() <= SUBJECTS_MAX).map(Said::Languages)
-}
-
-fn limit(rest: &str) -> Option<Said> {
-    let number = rest.trim_end_matches(['.', '!']).parse().ok()?;
-    Some(if (1..=LIMIT_MAX).contains(&number) { Said::Limit(number) } else { Said::Mistaken(Mistake::Limit) })
-}
-
-/// `sign as Ann Reader, Springfield Library`, `sign as a librarian`.
-fn sign(rest: &str, could_be_sentence: bool) -> Option<Said> {
-    let name = rest.get(..3).filter(|word| word.eq_ignore_ascii_case("as ")).and_then(|_| rest.get(3..))?;
-    let name = name.trim().trim_end_matches('.');
-    let fits = !name.is_empty() && name.chars().count() <= SIGNATURE_MAX && !name.contains('\n');
-    if !fits || could_be_sentence && asks(rest) {
-        return None;
-    }
-    let nameless = ["a librarian", "librarian", "nobody", "anonymous"];
-    let is_nameless = nameless.iter().any(|word| name.eq_ignore_ascii_case(word));
-    Some(Said::Sign((!is_nameless).then(|| name.to_owned())))
-}
-
-/// A one-time code, or what looks like an attempt at one.
-fn link(rest: &str, words: usize) -> Option<Said> {
-    let said = OneTimeCode::parse(rest).map(Said::LinkWith);
-    let is_attempt = words == 2 && rest.contains(|sign: char| sign.is_ascii_digit());
-    said.or_else(|| is_attempt.then_some(Said::Mistaken(Mistake::LinkWhat)))
-}
-
-/// The one-time code in a text, if that is all there is beside the word `link`.
-pub fn one_time_code(text: &str) -> Option<OneTimeCode> {
-    let (first, rest) = split_first_word(text.trim());
-    (first == "link").then(|| OneTimeCode::parse(rest)).flatten()
-}
-
-/// `3 days`, `for 2 weeks`, `12 hours`.
-fn pause(rest: &str) -> Option<Said> {
-    let words = words_of(rest);
-    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "for").collect();
-    let [number, unit] = words[..] else { return None };
-    let number = if matches!(number, "a" | "an" | "one") { 1 } else { number.parse::<i64>().ok()? };
-    let hours = match unit.trim_end_matches('s') {
-        "hour" => number,
-        "day" => number.checked_mul(24)?,
-        "week" => number.checked_mul(24 * 7)?,
-        "month" => number.checked_mul(24 * 30)?,
-        _ => return None,
-    };
-    let fits = (1..=PAUSE_DAYS_MAX * 24).contains(&hours);
-    Some(if fits {
-        Said::Pause(Some(SignedDuration::from_hours(hours)))
-    } else {
-        Said::Mistaken(Mistake::Pause)
-    })
-}
-
-fn ask(rest: &str) -> Said {
-    if rest.is_empty() { Said::Mistaken(Mistake::AskWhat) } else { Said::Ask(rest.to_owned()) }
-}
-
-fn also(rest: &str) -> Said {
-    if rest.is_empty() { Said::Mistaken(Mistake::AlsoWhat) } else { Said::Also(rest.to_owned()) }
-}
-
-/// `refer to @handle`, `refer to law`; "to" may be left out.
-fn refer(rest: &str, could_be_sentence: bool, subjects: &Subjects) -> Option<Said> {
-    let (first, after) = split_first_word(rest);
-    let whom = if first == "to" { after } else { rest };
-    let whom = whom.trim_end_matches(['.', '!', ',']).trim();
-    if let Some(handle) = whom.strip_prefix('@') {
-        let is_handle = !handle.is_empty() && !handle.contains(char::is_whitespace);
-        return Some(if is_handle {
-            Said::ReferToPerson(handle.to_lowercase())
-        } else {
-            Said::Mistaken(Mistake::ReferWhom)
-        });
-    }
-    if whom.is_empty() {
-        return Some(Said::Mistaken(Mistake::ReferWhom));
-    }
-    match subjects.named(whom) {
-        Some(subject) => Some(Said::ReferToSubject(subject)),
-        None if could_be_sentence => None,
-        None => Some(Said::Mistaken(unknown_subject(whom, subjects))),
-    }
-}
-
-/// The command phrase within two slips of the finger, if there is just one nearest.
-fn closest_phrase(plain: &str) -> Option<&'static str> {
-    const ARGUMENT_WORDS: [&str; 7] = ["join", "hours", "languages", "limit", "pause", "refer to", "ask"];
-    let phrases = PHRASES.iter().map(|(phrase, _)| *phrase).chain(ARGUMENT_WORDS);
-    phrases
-        .map(|phrase| (slips(plain, phrase), phrase))
-        .filter(|(slips, phrase)| *slips <= if phrase.len() <= 4 { 1 } else { 2 })
-        .min()
-        .map(|(_, phrase)| phrase)
-}
-
-/// How many letters must be changed, added or left out to turn one text into the other.
-fn slips(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.chars().take(40).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, other) in to.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

@@ -330,16 +330,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::desk::post::{AccountId, Network};
+    use crate::desk::post::Network;
 
     const SMALL: TextLimits = TextLimits { graphemes_max: 60, bytes_max: 600, link_graphemes_min: 0 };
 
     fn ann() -> Account {
-        Account {
-            id: AccountId::new(Network::Bluesky, "did:plc:ann"),
-            handle: "ann.example".into(),
-            bot: false,
-        }
+        Account::new(Network::Bluesky, "did:plc:ann", "ann.example")
     }
 
     fn texts(body: &str) -> Vec<String> {

@@ -128,7 +128,7 @@ impl Question {
 
 /// The addressee of a post that is written to nobody in particular.
 pub fn everybody(network: Network) -> Account {
-    Account { id: AccountId::new(network, ""), handle: String::new(), bot: false }
+    Account::new(network, "", "")
 }
 
 /// What can be added to the news that nobody was found yet; nothing where the question cannot be

@@ -10,11 +10,12 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::desk::allowance::{Allowance, Load};
 use crate::desk::commands::hours;
 use crate::desk::ids::Code;
 use crate::desk::linking::OneTime;
 use crate::desk::post::{Account, AccountId};
-use crate::desk::record::{Allowance, Load, Record};
+use crate::desk::record::Record;
 use crate::subjects::SubjectId;
 
 /// One account that wrote to the desk, or that a coordinator added.

@@ -250,6 +250,13 @@ pub struct Account {
     pub bot: bool,
 }
 
+impl Account {
+    /// An account of which nothing says that it is automated.
+    pub fn new(network: Network, id: impl Into<String>, handle: impl Into<String>) -> Account {
+        Account { id: AccountId::new(network, id), handle: handle.into(), bot: false }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.id)
@@ -290,6 +297,13 @@ pub struct Anchor {
     /// The content hash (`cid`) that the AT Protocol asks for; `None` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+}
+
+impl Anchor {
+    /// A post on a network that knows no revisions.
+    pub fn new(id: impl Into<String>) -> Anchor {
+        Anchor { id: id.into(), revision: None }
+    }
 }
 
 impl fmt::Debug for Anchor {

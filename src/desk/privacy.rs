@@ -66,7 +66,7 @@ fn forget(draft: &mut Draft<'_>, author: &Account) {
 /// Takes somebody's name out of a question that they were asked or offered an answer to.
 fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     let Some(question) = draft.question_mut(code) else { return };
-    let nobody = Account { id: AccountId::new(account.id.network, ""), handle: String::new(), bot: false };
+    let nobody = Account::new(account.id.network, "", "");
     for invitation in
         question.invitations.iter_mut().filter(|invitation| invitation.librarian.id == account.id)
     {

@@ -7,6 +7,8 @@
 //! **Invariant:** nothing here is known about anybody but numbers: no question, patron or text. The
 //! arithmetic has no function that differs between machines.
 
+pub mod crowd;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,25 +16,16 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::desk::person::is_default;
+use crate::desk::record::crowd::Crowd;
 use crate::subjects::SubjectId;
 
 /// Ends of the classes of reaction times, in minutes. What takes longer is the last class.
 const REACTION_MINUTES: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 const REACTIONS: usize = REACTION_MINUTES.len() + 1;
 
-/// What is assumed of librarians before any was asked: how many of a hundred have claimed by the end of
-/// each class of reaction times. By this, two together claim four of five within ten minutes.
-const ASSUMED_PERCENT: [f64; REACTIONS] = [10.0, 20.0, 35.0, 52.0, 66.0, 72.0, 76.0, 85.0];
-
 /// Ends of the classes of how long questions wait until they are claimed, in minutes.
 const WAIT_MINUTES: [u32; 5] = [10, 30, 60, 4 * 60, 24 * 60];
 const WAITS: usize = WAIT_MINUTES.len() + 1;
-
-/// From so many questions on it is said what was usual.
-const USUAL_FROM: u64 = 5;
-
-/// How many invitations the assumption weighs, against all of the desk.
-const ASSUMED_WEIGHT: f64 = 20.0;
 
 /// How many good outcomes are assumed of a librarian's work in a subject, against their own.
 const QUALITY_WEIGHT: f64 = 4.0;
@@ -125,16 +118,6 @@ fn by_hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u8, [u
     let texts = BTreeMap::<String, [u16; WAITS]>::deserialize(deserializer)?;
     let hours = texts.into_iter().map(|(hour, waits)| Ok((hour.parse()?, waits)));
     hours.collect::<Result<_, std::num::ParseIntError>>().map_err(D::Error::custom)
-}
-
-/// What the invitations of all librarians of a desk showed together.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Crowd {
-    asked_tenths: u64,
-    /// The same of those who have reacted to any invitation, to whom all the claims belong.
-    reacting_asked_tenths: u64,
-    claims: [u64; REACTIONS],
-    waits: BTreeMap<SubjectId, [[u64; WAITS]; BANDS]>,
 }
 
 /// An invitation, as far as a record remembers it.
@@ -243,8 +226,8 @@ impl Record {
         let own = up_to(age, |class| f64::from(self.claims[class]));
         let asked = f64::from(self.asked_tenths) / 10.0;
         let (others, weight) = match self.has_reacted() {
-            true => (crowd.claimed_within(age, crowd.reacting_asked_tenths), REACTING_WEIGHT),
-            false => (crowd.claimed_within(age, crowd.asked_tenths), SILENT_WEIGHT),
+            true => (crowd.claimed_by_reacting_within(age), REACTING_WEIGHT),
+            false => (crowd.claimed_within(age), SILENT_WEIGHT),
         };
         ((own + weight * others) / (asked + weight)).min(0.98)
     }
@@ -304,71 +287,6 @@ impl Share {
     }
 }
 
-impl Crowd {
-    /// Adds a librarian's record.
-    pub fn add(&mut self, record: &Record) {
-        self.asked_tenths += u64::from(record.asked_tenths);
-        self.reacting_asked_tenths += record.reacting_asked_tenths();
-        for (sum, count) in self.claims.iter_mut().zip(record.claims) {
-            *sum += u64::from(count);
-        }
-        self.change_waits(record, |sum, count| *sum += count);
-    }
-
-    /// Takes a librarian's record out again.
-    pub fn subtract(&mut self, record: &Record) {
-        self.asked_tenths = self.asked_tenths.saturating_sub(u64::from(record.asked_tenths));
-        self.reacting_asked_tenths =
-            self.reacting_asked_tenths.saturating_sub(record.reacting_asked_tenths());
-        for (sum, count) in self.claims.iter_mut().zip(record.claims) {
-            *sum = sum.saturating_sub(u64::from(count));
-        }
-        self.change_waits(record, |sum, count| *sum = sum.saturating_sub(count));
-        self.waits.retain(|_, bands| bands.iter().flatten().any(|count| 0 < *count));
-    }
-
-    /// Within how many minutes half of those questions of a subject were claimed that were claimed at all
-    /// and asked at this hour, or at any hour where those were too few. `None` where nothing is known, or
-    /// it was more than a day.
-    pub fn usual_wait(&self, subject: &SubjectId, at: Timestamp) -> Option<u32> {
-        let bands = self.waits.get(subject)?;
-        let at_this_hour = bands[band_of(at)];
-        let at_any = bands.iter().fold([0; WAITS], |mut sum, band| {
-            sum.iter_mut().zip(band).for_each(|(sum, count)| *sum += count);
-            sum
-        });
-        let is_enough = |counts: &[u64; WAITS]| USUAL_FROM <= counts.iter().sum::<u64>();
-        let counts = [at_this_hour, at_any].into_iter().find(is_enough)?;
-        let half = counts.iter().sum::<u64>().div_ceil(2);
-        let mut sum = 0;
-        let class = counts.iter().position(|count| {
-            sum += count;
-            half <= sum
-        })?;
-        WAIT_MINUTES.get(class).copied()
-    }
-
-    fn change_waits(&mut self, record: &Record, change: impl Fn(&mut u64, u64)) {
-        for (subject, work) in record.subjects.iter().filter(|(_, work)| !work.waits.is_empty()) {
-            let bands = self.waits.entry(subject.clone()).or_default();
-            for (band, counts) in &work.waits {
-                let Some(sums) = bands.get_mut(usize::from(*band)) else { continue };
-                sums.iter_mut().zip(counts).for_each(|(sum, count)| change(sum, u64::from(*count)));
-            }
-        }
-    }
-
-    /// The share of invitations that have been claimed when they are so old, of as many as there were: all, or
-    /// those to librarians who have reacted.
-    fn claimed_within(&self, age: SignedDuration, asked_tenths: u64) -> f64 {
-        let claimed = up_to(age, |class| self.claims[class] as f64);
-        let before = |class: usize| class.checked_sub(1).map_or(0.0, |class| ASSUMED_PERCENT[class]);
-        let assumed = up_to(age, |class| ASSUMED_PERCENT[class] - before(class)) / 100.0;
-        let asked = asked_tenths as f64 / 10.0;
-        (claimed + ASSUMED_WEIGHT * assumed) / (asked + ASSUMED_WEIGHT)
-    }
-}
-
 fn class_of(after: SignedDuration) -> usize {
     let seconds = after.as_secs();
     REACTION_MINUTES.iter().position(|end| seconds <= i64::from(*end) * 60).unwrap_or(REACTIONS - 1)
@@ -394,82 +312,6 @@ fn up_to(age: SignedDuration, count: impl Fn(usize) -> f64) -> f64 {
     }
     let late = count(REACTIONS - 1);
     if age == SignedDuration::MAX { sum + late } else { sum + late * ((minutes - start) / 480.0).min(0.5) }
-}
-
-/// On how many invitations a day or week a librarian agreed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Allowance {
-    pub count: u32,
-    pub per: Per,
-}
-
-/// The time for which an [`Allowance`] holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Per {
-    Day,
-    Week,
-}
-
-impl Default for Allowance {
-    fn default() -> Allowance {
-        Allowance { count: 1, per: Per::Day }
-    }
-}
-
-/// How many invitations a librarian got on each of the last days.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Load {
-    /// The day of the first count, in days since 1970 by the librarian's own clock.
-    day: i64,
-    /// The counts, that day first and older ones after it.
-    counts: Vec<u8>,
-}
-
-/// For so many days invitations are counted.
-const LOAD_DAYS: usize = 28;
-
-impl Load {
-    /// Counts an invitation on this day.
-    pub fn add(&mut self, day: i64) {
-        let missing = usize::try_from(day - self.day).unwrap_or(0);
-        if self.counts.is_empty() || LOAD_DAYS <= missing {
-            self.counts = vec![0];
-        } else {
-            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
-            self.counts.truncate(LOAD_DAYS);
-        }
-        self.day = self.day.max(day);
-        if let Some(today) = self.counts.first_mut() {
-            *today = today.saturating_add(1);
-        }
-    }
-
-    /// Takes the latest invitation back: it should not have been sent.
-    pub fn take_back(&mut self) {
-        if let Some(count) = self.counts.iter_mut().find(|count| 0 < **count) {
-            *count -= 1;
-        }
-    }
-
-    /// How many invitations there were in so many days, the last of which is `day`.
-    pub fn within(&self, day: i64, days: usize) -> u32 {
-        let ago = usize::try_from(day - self.day).unwrap_or(0);
-        self.counts.iter().take(days.saturating_sub(ago)).map(|count| u32::from(*count)).sum()
-    }
-
-    /// The first day on which the allowance has room again, from `day` on.
-    pub fn free_from(&self, day: i64, allowance: Allowance) -> i64 {
-        let span: usize = match allowance.per {
-            Per::Day => 1,
-            Per::Week => 7,
-        };
-        let span_days = i64::try_from(span).unwrap_or(1);
-        (day..day + span_days)
-            .find(|day| self.within(*day, span) < allowance.count)
-            .unwrap_or(day + span_days)
-    }
 }
 
 #[cfg(test)]
@@ -585,22 +427,5 @@ mod tests {
             assert!(record.asked_tenths < TENTHS_MAX);
         }
         assert_eq!(record.class(), 0);
-    }
-
-    #[test]
-    fn an_allowance_is_used_up_by_the_day_and_by_the_week() {
-        let mut load = Load::default();
-        load.add(100);
-        let (daily, weekly) = (Allowance::default(), Allowance { count: 2, per: Per::Week });
-        assert_eq!(load.free_from(100, daily), 101);
-        assert_eq!(load.free_from(101, daily), 101);
-        assert_eq!(load.free_from(100, weekly), 100);
-        load.add(102);
-        assert_eq!((load.within(102, 7), load.within(107, 7)), (2, 1));
-        assert_eq!(load.free_from(103, weekly), 107);
-        load.take_back();
-        assert_eq!(load.within(102, 1), 0);
-        load.add(500);
-        assert_eq!(load.within(500, 28), 1);
     }
 }

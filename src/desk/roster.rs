@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desk::commands::hours;
 use crate::desk::person::{Librarian, Person};
 use crate::desk::post::AccountId;
-use crate::desk::record::Crowd;
+use crate::desk::record::crowd::Crowd;
 use crate::subjects::{Language, SubjectId};
 
 /// The classes of [`Record::class`](crate::desk::record::Record::class).

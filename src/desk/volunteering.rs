@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::desk::allowance::{Allowance, Per};
 use crate::desk::commands::days::Day;
 use crate::desk::commands::hours::HoursMistake;
 use crate::desk::commands::{Mistake, SUBJECTS_MAX};
@@ -19,7 +20,6 @@ use crate::desk::letter::Purpose;
 use crate::desk::person::{Hours, Level, Librarian, Signature};
 use crate::desk::post::Account;
 use crate::desk::question::Fate;
-use crate::desk::record::{Allowance, Per};
 use crate::desk::settings::Settings;
 use crate::desk::step::Outcome;
 use crate::desk::{outbox, wording};

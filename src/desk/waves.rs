@@ -99,7 +99,7 @@ fn aim(settings: &Settings) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::record::Allowance;
+    use crate::desk::allowance::Allowance;
     use crate::desk::roster::Roster;
     use crate::subjects::Subjects;
 

@@ -98,18 +98,15 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::desk::{
-        Account, AccountId, Anchor, Confidential, Network, Place, Post, Settings, State, Visibility,
-    };
+    use crate::desk::{Account, Anchor, Confidential, Network, Place, Post, Settings, State, Visibility};
     use crate::engine::start;
     use crate::store::Store;
     use crate::subjects::Subjects;
 
     fn question(asked_at: Timestamp) -> Input {
-        let author = AccountId::new(Network::Sandbox, "pat");
         Input::Post(Box::new(Post {
-            place: Place::top(Network::Sandbox, Anchor { id: "1".to_owned(), revision: None }),
-            author: Account { id: author, handle: "pat".to_owned(), bot: false },
+            place: Place::top(Network::Sandbox, Anchor::new("1")),
+            author: Account::new(Network::Sandbox, "pat", "pat"),
             text: Confidential::new("Which poem begins with a woodland on a snowy evening?"),
             addressed: true,
             mentions: Vec::new(),

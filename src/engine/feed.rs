@@ -207,9 +207,7 @@ mod tests {
 
     use super::*;
     use crate::desk::settings::Outlets;
-    use crate::desk::{
-        Account, AccountId, Action, Anchor, Input, Network, Outcome, Place, Post, Settings, Visibility,
-    };
+    use crate::desk::{Account, Action, Anchor, Input, Network, Outcome, Place, Post, Settings, Visibility};
     use crate::engine::Handled;
     use crate::subjects::Subjects;
 
@@ -260,10 +258,9 @@ mod tests {
     }
 
     async fn says(engine: &Engine, id: &str, text: &str) -> Handled {
-        let account = AccountId::new(Network::Sandbox, "pat");
         let post = Post {
-            place: Place::top(Network::Sandbox, Anchor { id: id.to_owned(), revision: None }),
-            author: Account { id: account, handle: "pat".to_owned(), bot: false },
+            place: Place::top(Network::Sandbox, Anchor::new(id)),
+            author: Account::new(Network::Sandbox, "pat", "pat"),
             text: Confidential::new(text),
             addressed: true,
             mentions: Vec::new(),

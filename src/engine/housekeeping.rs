@@ -232,14 +232,13 @@ fn is_backup(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, AccountId, Action, Input, Network, Settings};
+    use crate::desk::{Account, Action, Input, Network, Settings};
     use crate::store::Store;
     use crate::subjects::Subjects;
 
     async fn desk_that_knows(handle: &str) -> Engine {
         let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
-        let account =
-            Account { id: AccountId::new(Network::Sandbox, handle), handle: handle.to_owned(), bot: false };
+        let account = Account::new(Network::Sandbox, handle, handle);
         let action = Action::AddLibrarian {
             account,
             subjects: Vec::new(),

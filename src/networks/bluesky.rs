@@ -33,7 +33,8 @@ use tracing::debug;
 use crate::clock;
 use crate::desk::letter::Refusal;
 use crate::desk::{Account, AccountId, Anchor, Content, Network, Place, Post, PostId, Visibility};
-use crate::networks::bluesky::memory::{Memory, Wanted};
+use crate::networks::bluesky::memory::Memory;
+use crate::networks::bluesky::memory::walk::Wanted;
 use crate::networks::bluesky::notifications::{Answer, Found};
 use crate::networks::bluesky::record::{KEYS_MAX, NotAPost, POSTS, key_of};
 use crate::networks::bluesky::session::{Session, Sessions};
@@ -474,7 +475,7 @@ impl Connector {
         let key = post.id.strip_prefix(&format!("at://{}/{POSTS}/", session.did));
         let key = key.filter(|key| post.network == Network::Bluesky && !key.is_empty() && !key.contains('/'));
         let key = key.ok_or(Failure::Refused(Refusal::Rejected))?;
-        let anchor = Anchor { id: post.id.clone(), revision: None };
+        let anchor = Anchor::new(post.id.clone());
         Ok((key.to_owned(), Place::top(Network::Bluesky, anchor)))
     }
 

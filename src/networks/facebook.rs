@@ -355,7 +355,7 @@ fn said(error: Error, wait: Option<Duration>) -> Failure {
 }
 
 fn place(id: &str) -> Place {
-    Place::top(Network::Facebook, Anchor { id: id.to_owned(), revision: None })
+    Place::top(Network::Facebook, Anchor::new(id))
 }
 
 /// The id of a post, if it can be part of an address.

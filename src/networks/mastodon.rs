@@ -35,7 +35,7 @@ use tracing::{debug, info, warn};
 use crate::clock;
 use crate::desk::letter::Refusal;
 use crate::desk::post::TextLimits;
-use crate::desk::{Account, AccountId, Content, Letter, LetterId, Network, Place, PostId};
+use crate::desk::{Account, AccountId, Anchor, Content, Letter, LetterId, Network, Place, PostId};
 use crate::networks::mastodon::api::{Api, Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::catch_up::Cursor;
 use crate::networks::mastodon::pace::Kind;
@@ -274,7 +274,7 @@ impl Connector {
             Content::Delete { post } => {
                 own_network(post)?;
                 let there = self.status(&post.id).await.map_err(Trouble::when_reading)?;
-                Ok(there.is_none().then(|| Place::top(Network::Mastodon, status::anchor(&post.id))))
+                Ok(there.is_none().then(|| Place::top(Network::Mastodon, Anchor::new(&post.id))))
             }
             Content::Post { .. } => self.look_for(&known, outgoing).await,
         }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::desk::allowance::Per;
 use crate::desk::person::{Hours, Librarian};
-use crate::desk::record::Per;
 use crate::desk::{Person, Question, Settings};
 use crate::simulate::population::{Group, Network, Patrons, Population, Subjects};
 use crate::subjects::SubjectId;

@@ -183,7 +183,7 @@ impl People {
 /// An account on a network; the number is in the name.
 pub(crate) fn account(network: &str, name: &str) -> Account {
     let network = Network::named(network).unwrap_or(Network::Sandbox);
-    Account { id: AccountId::new(network, name), handle: name.to_owned(), bot: false }
+    Account::new(network, name, name)
 }
 
 /// One rule file for each subject: a single term, which is the subject's name.

@@ -11,9 +11,9 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::desk::allowance::Per;
 use crate::desk::letter::{Content, Purpose};
 use crate::desk::question::{Fate, Reason, Why};
-use crate::desk::record::Per;
 use crate::desk::{
     AccountId, Code, Input, Letter, LetterId, Outcome, Person, Post, Question, State, Step, View, Visibility,
 };

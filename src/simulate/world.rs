@@ -251,7 +251,7 @@ impl<'p> World<'p> {
     ) -> Post {
         self.posts += 1;
         let network = author.id.network;
-        let anchor = Anchor { id: format!("said{}", self.posts), revision: None };
+        let anchor = Anchor::new(format!("said{}", self.posts));
         let root = below.map_or_else(|| anchor.clone(), |below| below.root.clone());
         Post {
             place: Place { network, post: anchor, root },
@@ -457,8 +457,8 @@ impl<'p> World<'p> {
     fn publish(&mut self, letter: &Letter, root: Option<Anchor>) {
         self.posts += 1;
         let anchor = match &letter.content {
-            Content::Post { .. } => Anchor { id: format!("sent{}", self.posts), revision: None },
-            Content::Delete { post } => Anchor { id: post.id.clone(), revision: None },
+            Content::Post { .. } => Anchor::new(format!("sent{}", self.posts)),
+            Content::Delete { post } => Anchor::new(post.id.clone()),
         };
         let place =
             Place { network: letter.network, root: root.unwrap_or_else(|| anchor.clone()), post: anchor };

@@ -5,10 +5,13 @@
 //!
 //! **Invariant:** nothing outside this module knows sled, and only the writer changes the database.
 
+mod archive;
 mod codec;
+mod forgetting;
 mod format1;
 mod keys;
 mod layers;
+mod letters;
 mod open;
 mod plan;
 mod prepare;
@@ -25,22 +28,15 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use sled::{IVec, Tree};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::desk::letter::{Delivery, ReplyTo};
 use crate::desk::question::{Entry, Reason};
-use crate::desk::{
-    AccountId, Code, InputId, Letter, LetterId, Link, Network, Person, PostId, Question, Roster, Step,
-};
-use crate::store::rows::{self, Row};
-use crate::store::{Committed, Counts, OpenError, StoreError};
+use crate::desk::{AccountId, Code, InputId, Link, Network, Person, PostId, Question, Roster, Step};
+use crate::store::{Committed, Counts, OpenError, StoreError, rows};
 
 use codec::{Kind, encode};
 use keys::{About, Shelf};
 use layers::Layers;
-use plan::{RosterChange, StoredLetter, stored_letter};
-use prepare::{
-    CURSOR, ContentHead, CursorRow, FILE, FileRow, LINK, LetterHead, LinkRow, PERSON, QUESTION, RECORD,
-    Record, SEEN, SeenRow,
-};
+use plan::RosterChange;
+use prepare::{CURSOR, CursorRow, FILE, FileRow, LINK, LinkRow, PERSON, QUESTION, RECORD, Record};
 use writer::{Reply, Work};
 
 /// How many rows are read at a time where all rows of a kind are wanted.
@@ -176,37 +172,6 @@ impl Sled {
         Ok(entries)
     }
 
-    pub(super) fn letter(&self, id: &LetterId) -> Result<Option<(Letter, Delivery)>, StoreError> {
-        let tree = self.shared.tree()?;
-        let found = stored_letter(&Layers::plain(&tree), &keys::letter(id))?;
-        Ok(found.map(StoredLetter::shown))
-    }
-
-    pub(super) fn letters_about(&self, code: &Code) -> Result<Vec<(Letter, Delivery)>, StoreError> {
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        let mut letters: Vec<StoredLetter<Letter>> = Vec::new();
-        each_record(&layers, code, |record: Record<Letter, IgnoredAny, IgnoredAny>| {
-            for row in record.letters {
-                letters.extend(stored_letter(&layers, &keys::letter(&row.letter.id))?);
-            }
-            Ok(())
-        })?;
-        letters.sort_by_cached_key(|found| (found.letter.made_at, found.turn, found.letter.id.clone()));
-        Ok(letters.into_iter().map(StoredLetter::shown).collect())
-    }
-
-    pub(super) fn undelivered(&self, limit: usize) -> Result<Vec<(Letter, Delivery)>, StoreError> {
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        let mut letters = Vec::new();
-        for found in tree.scan_prefix(keys::outbox_of(Shelf::Refused)).rev().take(limit) {
-            let (key, _) = found.map_err(layers::unreachable)?;
-            letters.extend(shelved(&layers, Shelf::Refused, &key)?);
-        }
-        Ok(letters.into_iter().map(StoredLetter::shown).collect())
-    }
-
     pub(super) fn due(
         &self,
         now: Timestamp,
@@ -233,51 +198,6 @@ impl Sled {
         Ok(first.map(|(_, reason, at)| (at, reason)))
     }
 
-    pub(super) fn outbox(
-        &self,
-        network: Network,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Letter, Delivery)>, StoreError> {
-        let tree = self.shared.tree()?;
-        let shelf = Shelf::ToDo(network);
-        let keys = keys::outbox_of(shelf)..keys::outbox_until(shelf, now);
-        let ready = to_act_on(&tree, shelf, tree.range(keys), limit)?;
-        Ok(ready.into_iter().map(StoredLetter::shown).collect())
-    }
-
-    pub(super) fn in_hand(&self, network: Network) -> Result<Vec<(Letter, Delivery)>, StoreError> {
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        let shelf = Shelf::InHand(network);
-        let mut letters = Vec::new();
-        for (key, _) in layers.scan_prefix(&keys::outbox_of(shelf))? {
-            letters.extend(shelved(&layers, shelf, &key)?);
-        }
-        Ok(letters.into_iter().map(StoredLetter::shown).collect())
-    }
-
-    pub(super) fn next_outbox(&self, network: Network) -> Result<Option<Timestamp>, StoreError> {
-        let tree = self.shared.tree()?;
-        let shelf = Shelf::ToDo(network);
-        let first = to_act_on(&tree, shelf, tree.scan_prefix(keys::outbox_of(shelf)), 1)?.pop();
-        Ok(first.and_then(|first| match first.delivery {
-            Delivery::Waiting { not_before, .. } => Some(not_before),
-            Delivery::Unsure { look_at, .. } => Some(look_at),
-            Delivery::Claimed { .. } | Delivery::Sent { .. } | Delivery::Refused { .. } => None,
-        }))
-    }
-
-    pub(super) async fn deliver(
-        &self,
-        id: &LetterId,
-        from: &Delivery,
-        to: Delivery,
-    ) -> Result<bool, StoreError> {
-        let (id, from) = (id.clone(), from.clone());
-        self.ask(|reply| Work::Deliver { id, from, to, reply }).await
-    }
-
     pub(super) fn cursor(&self, network: Network) -> Result<Option<String>, StoreError> {
         let row: Option<CursorRow<String>> = self.row(CURSOR, &keys::cursor(network))?;
         Ok(row.map(|row| row.cursor))
@@ -287,61 +207,6 @@ impl Sled {
         rows::check_size("a cursor", cursor.len())?;
         let row = encode(CURSOR, &CursorRow { network, cursor })?;
         self.ask(|reply| Work::Cursor { key: keys::cursor(network), row, reply }).await
-    }
-
-    pub(super) async fn expire_seen(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let mut forgotten = 0;
-        let mut from = vec![keys::POST];
-        while forgotten < limit {
-            let (old, next) = self.old_seen(&from, before)?;
-            if !old.is_empty() {
-                let seen_keys = old.into_iter().take(limit - forgotten).collect();
-                forgotten += self.ask(|reply| Work::Forget { seen_keys, before, reply }).await?;
-            }
-            let Some(next) = next else { break };
-            from = next;
-            // Reading takes a millisecond or so a page; others may go first.
-            tokio::task::yield_now().await;
-        }
-        Ok(forgotten)
-    }
-
-    pub(super) async fn expire_talk(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let keys = self.old_talk(before, limit)?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        self.ask(|reply| Work::ForgetTalk { keys, before, reply }).await
-    }
-
-    /// The keys of letters and people that may be forgotten. The writer looks at each again.
-    fn old_talk(&self, before: Timestamp, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        let mut keys = Vec::new();
-        self.each(RECORD, keys::RECORD, None, &mut |record: Record<LetterHead, IgnoredAny, IgnoredAny>,
-                                                    _| {
-            if record.code.is_some() {
-                return Ok(());
-            }
-            for row in record.letters.iter().filter(|row| row.letter.made_at < before) {
-                let key = keys::letter(&row.letter.id);
-                let found: Option<StoredLetter<Letter>> = stored_letter(&layers, &key)?;
-                if keys.len() < limit
-                    && found.is_some_and(|found| rows::is_old_talk(&found.letter, &found.delivery, before))
-                {
-                    keys.push(key);
-                }
-            }
-            Ok::<(), StoreError>(())
-        })?;
-        self.each(PERSON, keys::ACCOUNT, Some(About::Person), &mut |person: Person, key| {
-            if rows::is_long_gone(&person, before) && keys.len() < limit {
-                keys.push(key.to_vec());
-            }
-            Ok::<(), StoreError>(())
-        })?;
-        Ok(keys)
     }
 
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
@@ -384,61 +249,6 @@ impl Sled {
         Ok(())
     }
 
-    /// Gives every row to `take`, in the order of the archive, as of one moment.
-    pub(super) fn each_row<E: From<StoreError>>(
-        &self,
-        take: &mut dyn FnMut(Row) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let _gate = self.shared.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        self.each(FILE, keys::FILE, None, &mut |_: IgnoredAny, key| {
-            let found = question(&layers, &code_of_file(key)?)?;
-            found.map_or(Ok(()), |question| take(Row::Question { question: Box::new(question) }))
-        })?;
-        self.each(PERSON, keys::ACCOUNT, Some(About::Person), &mut |person, _| take(Row::Person { person }))?;
-        for key in tree.scan_prefix([keys::LETTER]).keys() {
-            let found = stored_letter(&layers, &key.map_err(layers::unreachable)?)?;
-            let Some(StoredLetter { letter, turn, delivery, .. }) = found else { continue };
-            take(Row::Letter { letter: Box::new(letter), turn, delivery })?;
-        }
-        self.each(LINK, keys::POST, Some(About::Link), &mut |row: LinkRow<PostId, Link>, _| {
-            take(Row::Link { post: row.post, link: row.link })
-        })?;
-        self.each(FILE, keys::FILE, None, &mut |_: IgnoredAny, key| {
-            let entries = self.journal(&code_of_file(key)?)?;
-            entries.into_iter().try_for_each(|entry| take(Row::Entry { entry }))
-        })?;
-        self.each(SEEN, keys::POST, Some(About::Seen), &mut |row: SeenRow<InputId>, _| {
-            take(Row::Seen { input: row.input, at: row.at })
-        })?;
-        for network in Network::ALL {
-            let Some(cursor) = self.cursor(network)? else { continue };
-            take(Row::Cursor { network, cursor })?;
-        }
-        Ok(())
-    }
-
-    /// Marks that rows are being put into an empty store, so that it is not used if that breaks off.
-    pub(super) async fn begin_import(&self) -> Result<(), StoreError> {
-        self.ask(|reply| Work::Mark { key: keys::IMPORTING_KEY, set: true, reply }).await
-    }
-
-    pub(super) async fn put_rows(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        self.ask(|reply| Work::Rows(rows, reply)).await
-    }
-
-    pub(super) async fn end_import(&self) -> Result<(), StoreError> {
-        self.ask(|reply| Work::Mark { key: keys::IMPORTING_KEY, set: false, reply }).await
-    }
-
-    /// Empties the store again after an import that turned out to be incomplete.
-    pub(super) async fn clear(&self) -> Result<(), StoreError> {
-        while self.ask(|reply| Work::Empty { limit: PAGE_ROWS, reply }).await? > 0 {}
-        *self.shared.roster.write().unwrap_or_else(PoisonError::into_inner) = Roster::default();
-        self.end_import().await
-    }
-
     fn row<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Result<Option<T>, StoreError> {
         Layers::plain(&self.shared.tree()?).row(kind, key)
     }
@@ -460,27 +270,6 @@ impl Sled {
             }
         }
         Ok(())
-    }
-
-    /// One page of seen inputs from a key on: those that are older, and where the next page begins.
-    #[expect(clippy::type_complexity, reason = "a pair of keys, used in one place")]
-    fn old_seen(
-        &self,
-        from: &[u8],
-        before: Timestamp,
-    ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), StoreError> {
-        let tree = self.shared.tree()?;
-        let layers = Layers::plain(&tree);
-        let page = layers.scan(from, &[keys::POST + 1], PAGE_ROWS)?;
-        let mut old = Vec::new();
-        for (key, main) in page.iter().filter(|(key, _)| keys::about(key) == Some(About::Seen)) {
-            let row: SeenRow<IgnoredAny> = layers.decode(SEEN, key, main)?;
-            if row.at < before {
-                old.push(key.to_vec());
-            }
-        }
-        let next = if page.len() < PAGE_ROWS { None } else { page.last() };
-        Ok((old, next.map(|(key, _)| [key, &[0][..]].concat())))
     }
 
     /// Gives work to the writer and waits for its answer.
@@ -535,12 +324,6 @@ impl Shared {
     }
 }
 
-impl StoredLetter<Letter> {
-    fn shown(self) -> (Letter, Delivery) {
-        (self.letter, self.delivery)
-    }
-}
-
 fn question(layers: &Layers<'_>, code: &Code) -> Result<Option<Question>, StoreError> {
     match layers.file(code)? {
         Some(FileRow { question: Some(number), .. }) => layers.row(QUESTION, &keys::question(number, code)),
@@ -559,51 +342,6 @@ fn each_record<R: DeserializeOwned>(
         layers.row(RECORD, &keys::record(number))?.map_or(Ok(()), &mut take)?;
     }
     Ok(())
-}
-
-/// The letter that lies on a shelf under this key, unless it was moved a moment ago.
-fn shelved(
-    layers: &Layers<'_>,
-    shelf: Shelf,
-    key: &[u8],
-) -> Result<Option<StoredLetter<Letter>>, StoreError> {
-    let found: Option<StoredLetter<Letter>> = stored_letter(layers, &keys::letter_of_outbox(shelf, key))?;
-    Ok(found.filter(|found| {
-        let lies_at = LetterHead::of(&found.letter).outbox_key(found.turn, &found.delivery);
-        lies_at.is_some_and(|lies_at| lies_at == key)
-    }))
-}
-
-/// The first `limit` letters under these keys that are not held back by a letter before them.
-fn to_act_on(
-    tree: &Tree,
-    shelf: Shelf,
-    marks: sled::Iter,
-    limit: usize,
-) -> Result<Vec<StoredLetter<Letter>>, StoreError> {
-    let layers = Layers::plain(tree);
-    let mut ready = Vec::new();
-    for mark in marks {
-        if ready.len() >= limit {
-            break;
-        }
-        let (key, _) = mark.map_err(layers::unreachable)?;
-        let Some(found) = shelved(&layers, shelf, &key)? else { continue };
-        if !is_held_back(&layers, &found.letter)? {
-            ready.push(found);
-        }
-    }
-    Ok(ready)
-}
-
-/// Whether the letter replies to one that is still on its way.
-fn is_held_back(layers: &Layers<'_>, letter: &Letter) -> Result<bool, StoreError> {
-    let ContentHead::Post { reply_to: Some(ReplyTo::Letter(previous)) } = LetterHead::of(letter).content
-    else {
-        return Ok(false);
-    };
-    let previous: Option<StoredLetter<LetterHead>> = stored_letter(layers, &keys::letter(&previous))?;
-    Ok(previous.is_some_and(|previous| !previous.delivery.is_settled()))
 }
 
 fn code_of_file(key: &[u8]) -> Result<Code, StoreError> {

@@ -4,10 +4,11 @@
 //! repeated.
 
 use jiff::{SignedDuration, Timestamp};
+use stumper::desk::allowance::Allowance;
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
 use stumper::desk::outlets::{Offer, OfferFate};
 use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
-use stumper::desk::record::{Allowance, Record};
+use stumper::desk::record::Record;
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};
@@ -22,7 +23,7 @@ pub(crate) fn at(minutes: i64) -> Timestamp {
 }
 
 pub(crate) fn account(name: &str) -> Account {
-    Account { id: id(name), handle: name.to_owned(), bot: false }
+    Account::new(Network::Sandbox, name, name)
 }
 
 pub(crate) fn id(name: &str) -> AccountId {
@@ -53,7 +54,7 @@ pub(crate) fn post(name: &str) -> PostId {
 }
 
 pub(crate) fn place(name: &str) -> Place {
-    Place::top(Network::Sandbox, Anchor { id: name.to_owned(), revision: None })
+    Place::top(Network::Sandbox, Anchor::new(name))
 }
 
 /// A new question by this patron, without timers and invitations.

@@ -195,8 +195,7 @@ impl World {
     pub fn edits(&mut self, who: &Account, text: &str) {
         let question = self.latest_question(who);
         let mut post = self.post(who, text, question.visibility, None);
-        post.place =
-            Place { post: Anchor { id: question.said[0].post.id.clone(), revision: None }, ..post.place };
+        post.place = Place { post: Anchor::new(question.said[0].post.id.clone()), ..post.place };
         self.input(Input::Edited { post: Box::new(post), at: self.now });
     }
 
@@ -224,7 +223,7 @@ impl World {
         reply_to: Option<&Place>,
     ) -> Post {
         self.posts += 1;
-        let anchor = Anchor { id: format!("p{}", self.posts), revision: None };
+        let anchor = Anchor::new(format!("p{}", self.posts));
         let place = Place {
             network: who.id.network,
             root: reply_to.map_or_else(|| anchor.clone(), |place| place.root.clone()),
@@ -361,7 +360,7 @@ impl World {
             Content::Delete { post } => {
                 self.posted.retain(|posted| posted.place.post_id() != *post);
                 writeln!(self.heard, "    ✗ deleted a post").unwrap();
-                Place::top(letter.network, Anchor { id: post.id.clone(), revision: None })
+                Place::top(letter.network, Anchor::new(post.id.clone()))
             }
             Content::Post { text, visibility, reply_to, .. } => {
                 self.posts += 1;
@@ -374,7 +373,7 @@ impl World {
                     parent.is_none_or(|parent| *visibility <= parent),
                     "promise 1: wider than what it replies to"
                 );
-                let anchor = Anchor { id: format!("p{}", self.posts), revision: None };
+                let anchor = Anchor::new(format!("p{}", self.posts));
                 let root = match reply_to {
                     None => anchor.clone(),
                     Some(ReplyTo::Post(place)) => place.root.clone(),

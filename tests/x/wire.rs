@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use stumper::desk::letter::{Purpose, Refusal};
 use stumper::desk::{
-    Account, AccountId, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post,
-    PostId, Visibility,
+    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId,
+    Visibility,
 };
 use stumper::networks::x::{self, Connector, FieldNames, Settings};
 use stumper::networks::{Failure, Outgoing, http};
@@ -80,11 +80,11 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 fn account(id: &str) -> Account {
-    Account { id: AccountId::new(Network::X, id), handle: "ann".to_owned(), bot: false }
+    Account::new(Network::X, id, "ann")
 }
 
 fn anchor(id: impl ToString) -> Anchor {
-    Anchor { id: id.to_string(), revision: None }
+    Anchor::new(id.to_string())
 }
 
 pub(crate) fn outgoing(number: usize, text: &str, visibility: Visibility, reply_to: Option<u64>) -> Outgoing {

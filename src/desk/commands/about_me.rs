@@ -3,9 +3,9 @@
 //!
 //! **Invariant:** what is not wholly one of these is not taken for one.
 
+use crate::desk::allowance::{Allowance, Per};
 use crate::desk::commands::{Effort, Mistake, Said, Speaker, days};
 use crate::desk::person::Level;
-use crate::desk::record::{Allowance, Per};
 
 /// The most invitations a day or week that somebody can ask for.
 const INVITATIONS_MAX: u32 = 100;

@@ -6,14 +6,14 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::desk::allowance::Allowance;
 use crate::desk::ids::{Code, LetterId};
 use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
 use crate::desk::question::{Fate, FoundSubject, Invitation, State};
-use crate::desk::record::Allowance;
 use crate::subjects::RuleFile;
 
 fn account(network: Network, name: &str) -> Account {
-    Account { id: AccountId::new(network, name), handle: name.to_owned(), bot: false }
+    Account::new(network, name, name)
 }
 
 /// A librarian of history who may be asked at any time.
@@ -36,7 +36,7 @@ fn question() -> Question {
         visibility: Visibility::Public,
         language: None,
         text: Confidential::new("When?"),
-        place: Place::top(Network::Sandbox, Anchor { id: "1".to_owned(), revision: None }),
+        place: Place::top(Network::Sandbox, Anchor::new("1")),
         asked_at: now(),
         state: State::Seeking,
         subjects: vec![history],

@@ -5,9 +5,9 @@
 
 use jiff::Timestamp;
 
+use crate::desk::allowance::{Allowance, Per};
 use crate::desk::ids::Code;
 use crate::desk::person::{Level, Librarian};
-use crate::desk::record::{Allowance, Per};
 use crate::desk::settings::Settings;
 use crate::desk::wording::{duration, moment, number};
 

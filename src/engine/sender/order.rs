@@ -166,13 +166,12 @@ mod tests {
     use crate::subjects::Subjects;
 
     fn letter(name: &str, to: &str, purpose: Purpose, made_at: i64) -> Row {
-        let id = AccountId::new(Network::Sandbox, to);
         let letter = Letter {
             id: crate::desk::LetterId::derive(&InputId::new("test", name), 0),
             network: Network::Sandbox,
             about: None,
             purpose,
-            to: Account { id, handle: to.to_owned(), bot: false },
+            to: Account::new(Network::Sandbox, to, to),
             words_of: None,
             content: Content::Post {
                 text: Confidential::new(name),
@@ -213,8 +212,8 @@ mod tests {
 
     fn said_by(who: &str, text: &str, number: usize) -> Input {
         Input::Post(Box::new(crate::desk::Post {
-            place: Place::top(Network::Sandbox, Anchor { id: format!("p{number}"), revision: None }),
-            author: Account { id: AccountId::new(Network::Sandbox, who), handle: who.to_owned(), bot: false },
+            place: Place::top(Network::Sandbox, Anchor::new(format!("p{number}"))),
+            author: Account::new(Network::Sandbox, who, who),
             text: Confidential::new(text),
             addressed: true,
             mentions: Vec::new(),

@@ -113,7 +113,7 @@ mod tests {
     use crate::engine::sender::moments::{at, claimed, unsure, waiting};
 
     fn place() -> Place {
-        Place::top(Network::Sandbox, Anchor { id: "7".to_owned(), revision: None })
+        Place::top(Network::Sandbox, Anchor::new("7"))
     }
 
     /// Times that carry a spread are compared without it.

@@ -396,10 +396,9 @@ fn answers<'m>(said: &'m Messages, id: &str, desk: &Account) -> Option<&'m str> 
 
 fn place(convo: &str, message: &str) -> Option<Place> {
     let fits = |name: &str| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('/');
-    let anchor = |id: String| Anchor { id, revision: None };
     (fits(convo) && fits(message)).then(|| Place {
         network: Network::Bluesky,
-        post: anchor(format!("{PLACE}{convo}/{message}")),
-        root: anchor(format!("{PLACE}{convo}")),
+        post: Anchor::new(format!("{PLACE}{convo}/{message}")),
+        root: Anchor::new(format!("{PLACE}{convo}")),
     })
 }

@@ -5,7 +5,7 @@
 //! app back-dates it lies somewhere deep in the list, at its very end perhaps; one whose server was
 //! slow lies a little down. So there are two walks through the list:
 //!
-//! - *from the top*, at each fetch, down to a little below the newest post known ([`OVERLAP`]);
+//! - *from the top*, at each fetch, down to a little below the newest post known;
 //! - a *sweep* over everything below, a few pages a fetch, round and round. Where the whole list is
 //!   not longer than that, each fetch reads all of it.
 //!
@@ -23,6 +23,8 @@
 //! **Invariant:** a post counts as seen only when the caller comes back with the cursor that it was
 //! handed out with, which means that it was committed. Until then it is handed out again.
 
+pub(super) mod walk;
+
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
@@ -33,25 +35,15 @@ use serde::{Deserialize, Serialize};
 use crate::desk::Post;
 use crate::networks::Batch;
 use crate::networks::bluesky::chat::Heard;
+use crate::networks::bluesky::memory::walk::{Ends, Walk, Wanted};
 use crate::networks::bluesky::notifications::{Content, Item};
-
-/// How far below the newest post known the walk from the top goes.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 
 /// How late a post may appear in the list, by its own time, and still be new.
 const LATE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// How many pages one fetch reads from the top, and how many more below.
-const TOP_PAGES_MAX: usize = 10;
-const SWEEP_PAGES_MAX: usize = 2;
-
 /// How many posts are remembered as seen, 8 bytes each. Beyond, all are forgotten, and some are
 /// handed out again.
 const SEEN_MAX: usize = 200_000;
-
-/// How often the same page may fail before it is given up: a cursor that a server does not
-/// understand is a 502 that never heals.
-const PAGE_FAILURES_MAX: u32 = 2;
 
 /// How often the network is searched for mentions that caused no notification, and how far back.
 const SEARCH_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -92,45 +84,12 @@ pub(super) struct Memory {
     handed_out: HashSet<u64>,
     /// Whether the whole list was read: what is in it and not seen has come since.
     whole: bool,
-    top: Top,
-    /// Where the sweep goes on; `None` between two sweeps.
-    sweep: Option<String>,
-    /// How often the same page has failed, and whether it failed in this fetch.
-    failures: u32,
-    page_failed: bool,
-    top_pages: usize,
-    sweep_pages: usize,
+    walk: Walk,
     /// When the network was last searched for missed mentions, and for hashtags.
     searched_at: Option<Timestamp>,
     listened_at: Option<Timestamp>,
     posts: Vec<Post>,
     unreadable: usize,
-}
-
-/// The walk from the top.
-#[derive(Debug)]
-enum Top {
-    /// It begins, or goes on at a cursor.
-    At { next: Option<String>, newest: Option<Timestamp> },
-    /// It is down at what was known before.
-    Done { newest: Option<Timestamp> },
-}
-
-/// A page to be read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Wanted {
-    Top(Option<String>),
-    Sweep(String),
-}
-
-impl Wanted {
-    /// The network's cursor for this page; `None` for the first one.
-    pub(super) fn cursor(&self) -> Option<&str> {
-        match self {
-            Wanted::Top(cursor) => cursor.as_deref(),
-            Wanted::Sweep(cursor) => Some(cursor),
-        }
-    }
 }
 
 impl Memory {
@@ -143,12 +102,7 @@ impl Memory {
             found: HashSet::new(),
             handed_out: HashSet::new(),
             whole: false,
-            top: Top::At { next: None, newest: None },
-            sweep: None,
-            failures: 0,
-            page_failed: false,
-            top_pages: 0,
-            sweep_pages: 0,
+            walk: Walk::new(),
             searched_at: None,
             listened_at: None,
             posts: Vec::new(),
@@ -173,65 +127,47 @@ impl Memory {
             // The first fetch of this process, or the last batch was not committed.
             Some(_) | None => {
                 self.handed_out.clear();
-                self.start_over();
+                self.walk.start_over();
                 self.cursor = Some(given);
             }
         }
         // The fetch before was dropped in the middle, and what it had found with it.
         if !mem::take(&mut self.found).is_empty() {
-            self.start_over();
+            self.walk.start_over();
         }
         if self.seen.len() > SEEN_MAX {
             self.seen.clear();
             self.whole = false;
         }
-        if let Top::Done { .. } = self.top {
-            self.top = Top::At { next: None, newest: None };
-        }
-        self.page_failed = false;
-        (self.top_pages, self.sweep_pages) = (0, 0);
+        self.walk.begin();
         (self.posts, self.unreadable) = (Vec::new(), 0);
     }
 
     /// The next page to read in this fetch.
     pub(super) fn wanted(&self) -> Option<Wanted> {
-        if self.page_failed {
-            return None;
-        }
-        match (&self.top, &self.sweep) {
-            (Top::At { next, .. }, _) => (self.top_pages < TOP_PAGES_MAX).then(|| Wanted::Top(next.clone())),
-            (Top::Done { .. }, Some(next)) => {
-                (self.sweep_pages < SWEEP_PAGES_MAX).then(|| Wanted::Sweep(next.clone()))
-            }
-            (Top::Done { .. }, None) => None,
-        }
+        self.walk.wanted()
     }
 
     /// Takes in a page that was wanted. `next` is the network's cursor for the one after it.
     pub(super) fn take(&mut self, wanted: &Wanted, items: Vec<Item>, next: Option<String>, now: Timestamp) {
-        self.failures = 0;
-        // A server that names the same page again has come to its end.
-        let next = next.filter(|next| wanted.cursor() != Some(next));
-        let newest = items.iter().filter_map(|item| item.indexed_at).max();
-        let oldest = items.iter().filter_map(|item| item.indexed_at).min();
+        let times = || items.iter().filter_map(|item| item.indexed_at);
+        let ends = Ends { newest: times().max(), oldest: times().min() };
         for item in items {
             self.take_item(item, now);
         }
-        let at_end = next.is_none();
-        match wanted {
-            Wanted::Top(_) => self.top_page_taken(newest, oldest, next),
-            Wanted::Sweep(_) => {
-                self.sweep_pages += 1;
-                self.sweep = next;
-            }
-        }
-        self.whole |= at_end;
+        let known = self.cursor.as_ref().map(|cursor| cursor.mark.unwrap_or(cursor.since));
+        self.whole |= self.walk.page_taken(wanted, ends, next, known);
+    }
+
+    /// Notes that a page could not be read. Nothing more is wanted in this fetch.
+    pub(super) fn failed(&mut self, wanted: &Wanted) {
+        self.walk.failed(wanted);
     }
 
     /// Whether it is time to search, which it is not while the list itself is still being read.
     pub(super) fn search_is_due(&mut self, now: Timestamp) -> bool {
         let due = self.searched_at.is_none_or(|at| SEARCH_EVERY <= now.duration_since(at));
-        let due = due && matches!(self.top, Top::Done { .. }) && !self.page_failed;
+        let due = due && self.walk.is_down() && !self.walk.has_failed();
         if due {
             self.searched_at = Some(now);
         }
@@ -274,20 +210,6 @@ impl Memory {
         }
     }
 
-    /// Notes that a page could not be read. Nothing more is wanted in this fetch.
-    pub(super) fn failed(&mut self, wanted: &Wanted) {
-        self.page_failed = true;
-        self.failures += 1;
-        if self.failures < PAGE_FAILURES_MAX {
-            return;
-        }
-        self.failures = 0;
-        match wanted {
-            Wanted::Top(_) => self.top = Top::At { next: None, newest: None },
-            Wanted::Sweep(_) => self.sweep = None,
-        }
-    }
-
     /// Whether this fetch has found any post.
     pub(super) fn has_posts(&self) -> bool {
         !self.posts.is_empty()
@@ -303,40 +225,16 @@ impl Memory {
         if !posts.is_empty() {
             cursor.batch += 1;
         }
-        let more = match &self.top {
-            // The mark stays where it is until everything above it was handed out. A page that fails
-            // is not asked for again at once.
-            Top::At { .. } => !self.page_failed,
-            Top::Done { newest } => {
-                cursor.mark = cursor.mark.max(*newest);
-                false
-            }
-        };
+        // The mark stays where it is until everything above it was handed out.
+        if self.walk.is_down() {
+            cursor.mark = cursor.mark.max(self.walk.newest());
+        }
+        // A page that fails is not asked for again at once.
+        let more = !self.walk.is_down() && !self.walk.has_failed();
         cursor.chat = heard.cursor;
         let cursor = serde_json::to_string(cursor).expect("times and numbers can be written as JSON");
         let unreadable = self.unreadable + heard.unreadable;
         Batch { posts, cursor: Some(cursor), more: more || heard.more, unreadable, ..Batch::default() }
-    }
-
-    fn start_over(&mut self) {
-        self.top = Top::At { next: None, newest: None };
-        self.sweep = None;
-    }
-
-    fn top_page_taken(&mut self, newest: Option<Timestamp>, oldest: Option<Timestamp>, next: Option<String>) {
-        self.top_pages += 1;
-        let Top::At { newest: so_far, .. } = &self.top else { return };
-        let newest = newest.max(*so_far);
-        let known = self.cursor.as_ref().map(|cursor| cursor.mark.unwrap_or(cursor.since));
-        let down = known.is_some_and(|known| oldest.is_some_and(|oldest| oldest < before(known, OVERLAP)));
-        if !down && next.is_some() {
-            self.top = Top::At { next, newest };
-            return;
-        }
-        self.top = Top::Done { newest };
-        if self.sweep.is_none() {
-            self.sweep = next;
-        }
     }
 
     fn take_item(&mut self, item: Item, now: Timestamp) {
@@ -384,7 +282,8 @@ fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, AccountId, Anchor, Confidential, Network, Place, Visibility};
+    use crate::desk::{Account, Anchor, Confidential, Network, Place, Visibility};
+    use crate::networks::bluesky::memory::walk::{SWEEP_PAGES_MAX, TOP_PAGES_MAX};
 
     const STARTED: &str = "2026-11-24T10:00:00Z";
     const PAGE: usize = 5;
@@ -431,7 +330,7 @@ mod tests {
         fn fetch(&mut self) -> (Vec<String>, bool) {
             let batch = self.fetch_uncommitted();
             self.stored = batch.cursor;
-            assert!(!(batch.more && self.memory.page_failed), "a failing page is not hammered at");
+            assert!(!(batch.more && self.memory.walk.has_failed()), "a failing page is not hammered at");
             (names(&batch.posts), batch.more)
         }
 
@@ -466,14 +365,10 @@ mod tests {
     }
 
     fn item((name, indexed_at, named_at): &(String, Timestamp, Timestamp)) -> Item {
-        let anchor = Anchor { id: name.clone(), revision: None };
+        let anchor = Anchor::new(name.clone());
         let post = Post {
             place: Place::top(Network::Bluesky, anchor),
-            author: Account {
-                id: AccountId::new(Network::Bluesky, "did:plc:ann"),
-                handle: "ann.test".to_owned(),
-                bot: false,
-            },
+            author: Account::new(Network::Bluesky, "did:plc:ann", "ann.test"),
             text: Confidential::new("why?"),
             addressed: true,
             mentions: Vec::new(),

@@ -187,11 +187,7 @@ mod tests {
     const NOW: &str = "2026-11-24T10:01:00Z";
 
     fn desk() -> Account {
-        Account {
-            id: AccountId::new(Network::Bluesky, "did:plc:desk"),
-            handle: "desk.test".to_owned(),
-            bot: true,
-        }
+        Account { bot: true, ..Account::new(Network::Bluesky, "did:plc:desk", "desk.test") }
     }
 
     /// A mention as a server sends it, with `change` made to it.

@@ -169,7 +169,7 @@ fn is_language(tag: &str) -> bool {
 mod tests {
     use super::*;
     use crate::desk::letter::{Mention, Purpose};
-    use crate::desk::{Account, AccountId, Confidential, InputId, Letter, Visibility};
+    use crate::desk::{Account, Confidential, InputId, Letter, Visibility};
 
     #[test]
     fn tids_are_those_of_the_specification() {
@@ -200,11 +200,7 @@ mod tests {
 
     fn outgoing() -> Outgoing {
         let text = "Hé 👋 @alice.example — see https://lib.example/x";
-        let account = Account {
-            id: AccountId::new(Network::Bluesky, "did:plc:a"),
-            handle: "alice.example".to_owned(),
-            bot: false,
-        };
+        let account = Account::new(Network::Bluesky, "did:plc:a", "alice.example");
         let mentions = vec![Mention { start: 9, end: 23, account: account.clone() }];
         let anchor = |key: &str, cid: &str| Anchor {
             id: format!("at://did:plc:a/app.bsky.feed.post/{key}"),

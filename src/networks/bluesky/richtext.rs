@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::desk::letter::Mention;
-use crate::desk::{Account, AccountId, Network};
+use crate::desk::{Account, Network};
 
 /// How many facets of one post are looked at.
 const FACETS_MAX: usize = 200;
@@ -95,8 +95,7 @@ impl Plain {
             self.mentions_desk = true;
         } else if !self.mentions.iter().any(|account| account.id.id == did) {
             let handle = label.and_then(handle_in).unwrap_or_else(|| NO_HANDLE.to_owned());
-            let id = AccountId::new(Network::Bluesky, did);
-            self.mentions.push(Account { id, handle, bot: false });
+            self.mentions.push(Account::new(Network::Bluesky, did, handle));
         }
     }
 
@@ -317,7 +316,7 @@ mod tests {
     const DESK: &str = "did:plc:desk";
 
     fn desk() -> Account {
-        Account { id: AccountId::new(Network::Bluesky, DESK), handle: "desk.test".to_owned(), bot: true }
+        Account { bot: true, ..Account::new(Network::Bluesky, DESK, "desk.test") }
     }
 
     fn mention(start: i64, end: i64, did: &str) -> Value {
@@ -461,8 +460,7 @@ mod tests {
 
     fn names(text: &str, part: &str, did: &str) -> Mention {
         let start = text.find(part).unwrap();
-        let account =
-            Account { id: AccountId::new(Network::Bluesky, did), handle: part[1..].to_owned(), bot: false };
+        let account = Account::new(Network::Bluesky, did, &part[1..]);
         Mention { start, end: start + part.len(), account }
     }
 

@@ -7,19 +7,16 @@
 //! **Invariant:** no recursion, no backtracking: the time is in proportion to the length, whatever the
 //! text is. Nothing fails; what is no markup is text.
 
-use std::borrow::Cow;
+mod entities;
+mod out;
+mod tag;
+
+use crate::networks::mastodon::html::entities::decoded;
+use crate::networks::mastodon::html::out::Out;
+use crate::networks::mastodon::html::tag::{Tag, after_element};
 
 /// How many open elements are remembered. Deeper ones are read as if they were not there.
 const DEPTH_MAX: usize = 64;
-
-/// The longest address or class that is looked at, in bytes.
-const VALUE_BYTES_MAX: usize = 4_000;
-
-/// The longest text that comes out, in bytes. No server of this kind takes posts as long.
-const TEXT_BYTES_MAX: usize = 100_000;
-
-/// How far a `&…;` is read before it is taken for a plain `&`.
-const ENTITY_BYTES_MAX: usize = 32;
 
 /// Elements whose content is nothing to read.
 const UNREAD: [&str; 6] = ["script", "style", "template", "head", "title", "iframe"];
@@ -137,10 +134,7 @@ impl<N: Names> Reader<'_, N> {
         let mut content = outer.clone();
         if outer != Content::Skipped {
             match name.as_str() {
-                "li" => {
-                    self.out.new_line();
-                    self.out.item = true;
-                }
+                "li" => self.out.new_item(),
                 "ul" | "ol" => self.out.new_line(),
                 _ if is_block(&name) => self.out.paragraph(),
                 _ => {}
@@ -193,208 +187,6 @@ impl<N: Names> Reader<'_, N> {
     }
 }
 
-/// The text in the making. Spaces and line ends wait until a word follows them.
-#[derive(Debug, Default)]
-struct Out {
-    text: String,
-    /// A space is due before the next word.
-    space: bool,
-    /// So many line ends are due before the next word.
-    lines: usize,
-    /// The next word begins an item of a list.
-    item: bool,
-    /// Where the mentions end that come before any other word, and whether any other word has come.
-    addressed: Option<usize>,
-    past_address: bool,
-}
-
-impl Out {
-    fn is_full(&self) -> bool {
-        self.text.len() >= TEXT_BYTES_MAX
-    }
-
-    fn line(&mut self) {
-        self.lines = (self.lines + 1).min(2);
-    }
-
-    fn new_line(&mut self) {
-        self.lines = self.lines.max(1);
-    }
-
-    fn paragraph(&mut self) {
-        self.lines = 2;
-    }
-
-    /// Running text: white space of any kind and length is one space.
-    fn words(&mut self, text: &str) {
-        for sign in text.chars() {
-            if sign.is_whitespace() {
-                self.space = true;
-            } else if !is_unseen(sign) {
-                self.past_address = true;
-                self.push(sign);
-            }
-        }
-    }
-
-    /// Preformatted text: line ends are kept.
-    fn lines(&mut self, text: &str) {
-        for sign in text.chars() {
-            match sign {
-                '\n' => self.lines = (self.lines + 1).min(2),
-                _ => self.words(sign.encode_utf8(&mut [0; 4])),
-            }
-        }
-    }
-
-    /// A word that is written as it is.
-    fn word(&mut self, word: &str) {
-        self.past_address = true;
-        word.chars()
-            .filter(|sign| !sign.is_whitespace() && !is_unseen(*sign))
-            .for_each(|sign| self.push(sign));
-    }
-
-    fn mention(&mut self, handle: &str) {
-        self.before_word();
-        self.text.push('@');
-        self.text.push_str(handle);
-        if !self.past_address {
-            self.addressed = Some(self.text.len());
-        }
-    }
-
-    fn push(&mut self, sign: char) {
-        if !self.is_full() {
-            self.before_word();
-            self.text.push(sign);
-        }
-    }
-
-    fn before_word(&mut self) {
-        if !self.text.is_empty() {
-            match self.lines {
-                0 if self.space => self.text.push(' '),
-                0 => {}
-                1 => self.text.push('\n'),
-                _ => self.text.push_str("\n\n"),
-            }
-        }
-        if self.item {
-            self.text.push_str("- ");
-            self.past_address = true;
-        }
-        (self.space, self.lines, self.item) = (false, 0, false);
-    }
-
-    fn finish(self) -> Plain {
-        let end = self.addressed.unwrap_or(0);
-        let space = |text: &str| text.len() - text.trim_start().len();
-        let address_end = end + self.text.get(end..).map_or(0, space);
-        Plain { text: self.text, address_end }
-    }
-}
-
-/// A tag, cut out of the text but not understood yet.
-struct Tag<'h> {
-    name: &'h str,
-    attributes: &'h str,
-    closes: bool,
-    closes_itself: bool,
-}
-
-impl<'h> Tag<'h> {
-    /// The tag at the beginning of `html`, and what follows it. `None` where it is none: there is no
-    /// name after the `<`, or no end.
-    fn read(html: &'h str) -> Option<(Tag<'h>, &'h str)> {
-        let inner = html.strip_prefix('<')?;
-        if let Some(comment) = inner.strip_prefix("!--") {
-            let (_, after) = comment.split_once("-->").unwrap_or((comment, ""));
-            return Some((Tag { name: "!", attributes: "", closes: false, closes_itself: true }, after));
-        }
-        let (closes, inner) = match inner.strip_prefix('/') {
-            Some(inner) => (true, inner),
-            None => (false, inner),
-        };
-        if !inner.starts_with(|sign: char| sign.is_ascii_alphabetic() || (sign == '!' && !closes)) {
-            return None;
-        }
-        let end = end_of_tag(inner)?;
-        let (body, after) = (inner.get(..end)?, inner.get(end + 1..)?);
-        let closes_itself = body.ends_with('/');
-        let body = body.trim_end_matches('/');
-        let name_end = body.find(|sign: char| sign.is_whitespace() || sign == '/').unwrap_or(body.len());
-        let (name, attributes) = body.split_at(name_end);
-        let closes_itself = closes_itself || name.starts_with('!');
-        Some((Tag { name, attributes, closes, closes_itself }, after))
-    }
-
-    /// The value of an attribute, decoded.
-    fn attribute(&self, wanted: &str) -> Option<String> {
-        let mut rest = self.attributes;
-        loop {
-            rest = rest.trim_start_matches(|sign: char| sign.is_whitespace() || sign == '/' || sign == '=');
-            if rest.is_empty() {
-                return None;
-            }
-            let name_end = rest.find(|sign: char| sign.is_whitespace() || sign == '=' || sign == '/');
-            let (name, after) = rest.split_at(name_end.unwrap_or(rest.len()));
-            let Some(value) = after.trim_start().strip_prefix('=') else {
-                rest = after;
-                continue;
-            };
-            let value = value.trim_start();
-            let (value, after) = match value.chars().next() {
-                Some(quote @ ('"' | '\'')) => {
-                    let value = value.get(1..).unwrap_or_default();
-                    value.split_once(quote).unwrap_or((value, ""))
-                }
-                _ => value.split_at(value.find(char::is_whitespace).unwrap_or(value.len())),
-            };
-            if name.eq_ignore_ascii_case(wanted) {
-                return (value.len() <= VALUE_BYTES_MAX).then(|| decoded(value).into_owned());
-            }
-            rest = after;
-        }
-    }
-
-    fn has_class(&self, wanted: &str) -> bool {
-        self.attribute("class").is_some_and(|classes| classes.split_whitespace().any(|class| class == wanted))
-    }
-}
-
-/// Where the `>` is that ends a tag; one inside quotes does not.
-fn end_of_tag(inner: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut after_equals = false;
-    for (at, byte) in inner.bytes().enumerate() {
-        match (quote, byte) {
-            (Some(open), _) if byte == open => quote = None,
-            (Some(_), _) => {}
-            (None, b'>') => return Some(at),
-            (None, b'"' | b'\'') if after_equals => quote = Some(byte),
-            // A new tag begins before this one has ended, so this one is none.
-            (None, b'<') => return None,
-            (None, _) => {}
-        }
-        after_equals = byte == b'=' || (after_equals && byte.is_ascii_whitespace());
-    }
-    None
-}
-
-/// What follows the end tag of an element whose content is nothing to read.
-fn after_element<'h>(name: &str, html: &'h str) -> &'h str {
-    let mut rest = html;
-    while let Some((_, after)) = rest.split_once("</") {
-        let named = after.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
-        if named {
-            return after.split_once('>').map_or("", |(_, after)| after);
-        }
-        rest = after;
-    }
-    ""
-}
-
 fn is_block(name: &str) -> bool {
     matches!(
         name,
@@ -406,93 +198,12 @@ fn is_void(name: &str) -> bool {
     matches!(name, "input" | "wbr" | "meta" | "link" | "area" | "base" | "col" | "embed" | "source" | "track")
 }
 
-/// Signs that nobody sees and that only part words. The joiners of emoji and of some scripts stay.
-fn is_unseen(sign: char) -> bool {
-    matches!(sign, '\u{200B}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-        || (sign.is_control() && !sign.is_whitespace())
-}
-
-/// The text with its entities as the signs they stand for. What is no entity stays as it is written.
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        let window = after.get(..after.floor_char_boundary(ENTITY_BYTES_MAX)).unwrap_or_default();
-        match window.split_once(';').and_then(|(name, _)| Some((entity(name)?, name.len()))) {
-            Some((sign, bytes)) => {
-                out.push(sign);
-                rest = after.get(bytes + 1..).unwrap_or_default();
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-fn entity(name: &str) -> Option<char> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => number.parse().ok()?,
-        };
-        return char::from_u32(code).filter(|sign| *sign != '\0');
-    }
-    Some(match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => '\u{00A0}',
-        "hellip" => '…',
-        "mdash" => '—',
-        "ndash" => '–',
-        "lsquo" => '‘',
-        "rsquo" => '’',
-        "ldquo" => '“',
-        "rdquo" => '”',
-        "laquo" => '«',
-        "raquo" => '»',
-        "middot" => '·',
-        "bull" => '•',
-        "deg" => '°',
-        "copy" => '©',
-        "reg" => '®',
-        "euro" => '€',
-        "pound" => '£',
-        "sect" => '§',
-        "times" => '×',
-        "auml" => 'ä',
-        "ouml" => 'ö',
-        "uuml" => 'ü',
-        "Auml" => 'Ä',
-        "Ouml" => 'Ö',
-        "Uuml" => 'Ü',
-        "szlig" => 'ß',
-        "eacute" => 'é',
-        "egrave" => 'è',
-        "agrave" => 'à',
-        "ccedil" => 'ç',
-        "ntilde" => 'ñ',
-        "oslash" => 'ø',
-        "aring" => 'å',
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::networks::mastodon::html::out::TEXT_BYTES_MAX;
 
     struct Known;
 

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::desk::letter::{Mention, Purpose, Refusal};
-use crate::desk::{Account, LetterId, Network, Place, PostId, Visibility};
+use crate::desk::{Account, Anchor, LetterId, Network, Place, PostId, Visibility};
 use crate::networks::mastodon::api::{Call, NO_ACCESS, Trouble};
 use crate::networks::mastodon::pace::Kind;
 use crate::networks::mastodon::server::Family;
@@ -134,7 +134,7 @@ impl Connector {
             Err(trouble) if trouble.is_gone() => {}
             Err(trouble) => return Err(trouble.when_sending()),
         }
-        Ok(Place::top(Network::Mastodon, status::anchor(&post.id)))
+        Ok(Place::top(Network::Mastodon, Anchor::new(&post.id)))
     }
 
     /// Looks through the desk's own posts, back to when the letter was made, and through what replies to
@@ -221,7 +221,7 @@ fn amiss(status: &Value, mentions: &[Mention], visibility: Visibility, me: &Me) 
 }
 
 fn place(id: &str, outgoing: &Outgoing) -> Place {
-    let post = status::anchor(id);
+    let post = Anchor::new(id);
     let root = outgoing.reply_to.as_ref().map_or_else(|| post.clone(), |reply_to| reply_to.root.clone());
     Place { network: Network::Mastodon, post, root }
 }

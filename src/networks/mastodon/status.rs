@@ -118,7 +118,7 @@ pub(super) fn post(status: &Value, me: &Me, seen_at: Timestamp) -> Option<Post> 
         }
     }
     Some(Post {
-        place: Place::top(Network::Mastodon, anchor(id)),
+        place: Place::top(Network::Mastodon, Anchor::new(id)),
         author,
         text: Confidential::new(said),
         warning: Some(warning).filter(|warning| !warning.is_empty()).map(Confidential::new),
@@ -154,10 +154,6 @@ pub(super) fn visibility(status: &Value) -> Visibility {
 pub(super) fn mentioned(status: &Value, domain: &str) -> Vec<Account> {
     let mentions = status.get("mentions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     mentions.iter().take(MENTIONS_MAX).filter_map(|mention| author(mention, domain)).collect()
-}
-
-pub(super) fn anchor(id: &str) -> Anchor {
-    Anchor { id: id.to_owned(), revision: None }
 }
 
 pub(super) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {

@@ -138,15 +138,14 @@ pub(super) mod tests {
 
     use super::*;
     use crate::desk::letter::Purpose;
-    use crate::desk::{Account, AccountId, Anchor, Confidential, InputId, Letter, LetterId, Place};
+    use crate::desk::{Account, Anchor, Confidential, InputId, Letter, LetterId, Place};
 
     fn server(version: &str) -> Server {
         Server::read(&json!({"version": version}))
     }
 
     fn ann() -> Account {
-        let id = AccountId::new(Network::Mastodon, "https://lib.example/@ann");
-        Account { id, handle: "ann@lib.example".to_owned(), bot: false }
+        Account::new(Network::Mastodon, "https://lib.example/@ann", "ann@lib.example")
     }
 
     pub(in crate::networks::mastodon) fn outgoing(text: &str, visibility: Visibility) -> Outgoing {
@@ -169,7 +168,7 @@ pub(super) mod tests {
             content,
             made_at: "2026-11-24T10:00:00Z".parse().unwrap(),
         };
-        let place = Place::top(Network::Mastodon, Anchor { id: "1135".to_owned(), revision: None });
+        let place = Place::top(Network::Mastodon, Anchor::new("1135"));
         Outgoing { letter, reply_to: Some(place) }
     }
 

@@ -214,12 +214,12 @@ fn known_handle(account: &Account) -> Option<Handle> {
 }
 
 fn place(placed: Placed) -> Place {
-    let anchor = |id: u64| Anchor { id: id.to_string(), revision: None };
+    let anchor = |id: u64| Anchor::new(id.to_string());
     Place { network: Network::Sandbox, post: anchor(placed.id), root: anchor(placed.root) }
 }
 
 fn top(post: &PostId) -> Place {
-    Place::top(Network::Sandbox, Anchor { id: post.id.clone(), revision: None })
+    Place::top(Network::Sandbox, Anchor::new(post.id.clone()))
 }
 
 fn failure(trouble: Trouble) -> Failure {

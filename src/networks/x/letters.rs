@@ -207,12 +207,12 @@ impl Connector {
 }
 
 fn place_of_reply(id: &str, to: &Place) -> Place {
-    let post = Anchor { id: id.to_owned(), revision: None };
+    let post = Anchor::new(id);
     Place { network: Network::X, post, root: to.root.clone() }
 }
 
 fn place_of_message(id: &str, conversation: &str) -> Place {
-    let at = |id: &str| Anchor { id: format!("{MESSAGE}{id}"), revision: None };
+    let at = |id: &str| Anchor::new(format!("{MESSAGE}{id}"));
     Place { network: Network::X, post: at(id), root: at(conversation) }
 }
 
@@ -231,7 +231,7 @@ fn own_thing(post: &PostId) -> Result<(String, Place), Failure> {
         return Err(Failure::Refused(Refusal::Rejected));
     }
     let path = if is_message { format!("/2/dm_events/{id}") } else { format!("/2/tweets/{id}") };
-    Ok((path, Place::top(Network::X, Anchor { id: post.id.clone(), revision: None })))
+    Ok((path, Place::top(Network::X, Anchor::new(post.id.clone()))))
 }
 
 fn is_number(id: &str) -> bool {

@@ -203,7 +203,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::desk::{Account, AccountId};
+    use crate::networks::x::reading::tests::desk;
 
     const NOW: &str = "2026-11-24T10:01:00Z";
 
@@ -220,8 +220,7 @@ mod tests {
                 "mentions": [{"start": 0, "end": 7, "username": "libbot", "id": "11"}]}})
             })
             .collect();
-        let desk = Account { id: AccountId::new(Network::X, "11"), handle: "libbot".to_owned(), bot: true };
-        reading::mentions(&json!({"data": items}), &desk, NOW.parse().unwrap())
+        reading::mentions(&json!({"data": items}), &desk(), NOW.parse().unwrap())
     }
 
     fn message(id: u64, from: &str) -> Value {
@@ -230,8 +229,7 @@ mod tests {
     }
 
     fn messages(list: &[Value]) -> Page {
-        let desk = Account { id: AccountId::new(Network::X, "11"), handle: "libbot".to_owned(), bot: true };
-        reading::messages(&json!({"data": list}), &desk, NOW.parse().unwrap())
+        reading::messages(&json!({"data": list}), &desk(), NOW.parse().unwrap())
     }
 
     /// One fetch of mentions: which were handed out, and the cursor.

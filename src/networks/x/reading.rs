@@ -111,7 +111,7 @@ fn post(item: &Value, users: &BTreeMap<&str, &Value>, desk: &Account, now: Times
     let root = name(item, "conversation_id").unwrap_or(&id).to_owned();
     let protected = users.get(author.id.id.as_str()).and_then(|user| user.get("protected")?.as_bool());
     Some(Content::Post(Box::new(Post {
-        place: Place { network: Network::X, post: anchor(id.clone()), root: anchor(root) },
+        place: Place { network: Network::X, post: Anchor::new(id.clone()), root: Anchor::new(root) },
         author,
         text: Confidential::new(read.text),
         addressed: read.addressed,
@@ -141,7 +141,7 @@ fn message(item: &Value, users: &BTreeMap<&str, &Value>, desk: &Account, now: Ti
     }
     let said = item.get("text")?.as_str().filter(|text| text.chars().count() <= TEXT_CHARS_MAX)?;
     let said = decoded(&with_long_addresses(said, item.get("entities")));
-    let at = |id: &str| anchor(format!("{MESSAGE}{id}"));
+    let at = |id: &str| Anchor::new(format!("{MESSAGE}{id}"));
     Some(Content::Post(Box::new(Post {
         place: Place { network: Network::X, post: at(&id.to_string()), root: at(conversation) },
         author: author(sender, users),
@@ -228,7 +228,7 @@ fn mentioned(entities: Option<&Value>, text: &[char]) -> Vec<Mentioned> {
         else {
             continue;
         };
-        let account = Account { id: AccountId::new(Network::X, id), handle: handle.to_owned(), bot: false };
+        let account = Account::new(Network::X, id, handle);
         found.push(Mentioned { start, end: start + 1 + written.len(), account });
     }
     found.sort_by_key(|mention| mention.start);
@@ -297,10 +297,6 @@ fn is_automated(user: &Value) -> bool {
         })
 }
 
-fn anchor(id: String) -> Anchor {
-    Anchor { id, revision: None }
-}
-
 fn language(item: &Value) -> Option<String> {
     let tag = name(item, "lang")?;
     // `und`, `qme`, `zxx` and their like say that nobody knows.
@@ -326,15 +322,15 @@ pub(super) fn name<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
 
     const NOW: &str = "2026-11-24T10:01:00Z";
 
-    fn desk() -> Account {
-        Account { id: AccountId::new(Network::X, "11"), handle: "libbot".to_owned(), bot: true }
+    pub(in crate::networks::x) fn desk() -> Account {
+        Account { bot: true, ..Account::new(Network::X, "11", "libbot") }
     }
 
     fn read(item: Value) -> Content {

@@ -80,7 +80,7 @@ impl Scene {
     /// Somebody writes to the desk, and the watch hears it.
     fn says(&mut self, who: &Account, text: &str, visibility: Visibility) -> Input {
         self.posts += 1;
-        let anchor = Anchor { id: format!("post{}", self.posts), revision: None };
+        let anchor = Anchor::new(format!("post{}", self.posts));
         let post = Post {
             place: Place::top(Network::Sandbox, anchor),
             author: who.clone(),
