@@ -46,7 +46,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Every section and its keys, in the order of the shipped file. What is not here is unknown.
 const KEYS: &[(&str, &[&str])] = &[
-    ("desk", &["name", "contact", "language", "time_zone", "rules", "data"]),
+    ("desk", &["name", "contact", "language", "time_zone", "holidays", "rules", "data"]),
     (
         "routing",
         &[
@@ -66,7 +66,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "default_limit",
         ],
     ),
-    ("library", &["id", "name", "head_start"]),
+    ("library", &["id", "name", "head_start", "holidays"]),
     ("privacy", &["keep_for", "learn_from_questions"]),
     ("limits", &["replies_per_person_hour", "letters_per_question_hour", "mentions_max"]),
     ("outlets", outlets::KEYS),

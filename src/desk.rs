@@ -19,6 +19,7 @@ mod draft;
 pub mod escalation;
 pub mod grammar;
 mod held;
+pub mod holidays;
 pub mod ids;
 pub mod input;
 mod intake;

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use stumper::cli::render::{self, Colour, Lines};
 use stumper::config::{self, Password, secrets};
-use stumper::desk::Settings;
 use stumper::desk::commands::hours::zone_named;
+use stumper::desk::{Account, Network, Person, Settings};
 use stumper::networks::x::{FieldNames, Prices};
 
 /// What is said about a file, a fault a line: place, what is wrong, what to do.
@@ -165,6 +165,45 @@ fn settings_arrive_where_they_belong() {
 }
 
 #[test]
+fn holidays_are_the_desks_and_each_librarys_own() {
+    let text = r#"
+        [desk]
+        holidays = ["25 Dec", "2027-03-26"]
+        [[library]]
+        id = "springfield"
+        holidays = ["17 March"]
+        [[library]]
+        id = "shelbyville"
+        [network.sandbox]
+        enabled = true
+    "#;
+    let settings = config::parse("bot.toml", text).0.unwrap().settings;
+    let is_one = |library: Option<&str>, day: &str| {
+        let clio = Person::new(Account::new(Network::Sandbox, "clio", "clio"));
+        let person = Person { library: library.map(str::to_owned), ..clio };
+        settings.holidays_of(&person).contain(day.parse().unwrap())
+    };
+    for (library, day, expected) in [
+        (None, "2030-12-25", true),
+        (None, "2027-03-26", true),
+        (None, "2028-03-26", false),
+        (None, "2027-03-17", false),
+        (Some("springfield"), "2027-03-17", true),
+        (Some("springfield"), "2027-12-25", true),
+        (Some("shelbyville"), "2027-03-17", false),
+        (Some("nowhere any more"), "2027-12-25", true),
+    ] {
+        assert_eq!(is_one(library, day), expected, "{library:?} {day}");
+    }
+    insta::assert_snapshot!(said("[desk]\nholidays = [\"Christmas\", \"Friday\"]"), @r#"
+    2:13 there is no such day
+      hint: write one such as "25 Dec" for every year, or "2027-03-26" for one
+    2:26 there is no such day
+      hint: write one such as "25 Dec" for every year, or "2027-03-26" for one
+    "#);
+}
+
+#[test]
 fn lengths_of_time() {
     let read = |written: &str| config::parse_duration(written).map(|length| length.as_secs());
     for (written, seconds) in [
@@ -267,7 +306,7 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[desk]\nkeep-for = \"1h\"\nkeep_for = \"1h\""), @r"
     2:1 there is no such key in `[desk]`
-      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `rules`, `data`
+      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `holidays`, `rules`, `data`
     3:1 there is no such key in `[desk]`
       hint: it belongs in the section `[privacy]`
     ");
@@ -279,7 +318,7 @@ fn unknown_keys_and_sections() {
     ");
     insta::assert_snapshot!(with("[desk]\ncolour = \"red\""), @r"
     2:1 there is no such key in `[desk]`
-      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `rules`, `data`
+      hint: the keys here are `name`, `contact`, `language`, `time_zone`, `holidays`, `rules`, `data`
     ");
     insta::assert_snapshot!(with("[routes]\n[privcy]\n[network.blueski]\n[zebra]"), @r"
     1:2 there is no such section

@@ -168,10 +168,12 @@ fn settings_of(told: &str) -> Settings {
             "learn_from_questions" => settings.learn_from_questions = value.parse().unwrap(),
             "invitations_per_day" => settings.invitations_per_day = value.parse().unwrap(),
             "claim_chance_percent" => settings.claim_chance_percent = value.parse().unwrap(),
+            "holiday" => assert!(settings.holidays.add(value), "{value} is no day"),
             "library" => settings.libraries.push(Library {
                 id: value.to_lowercase(),
                 name: format!("{value} Library"),
                 head_start: SignedDuration::from_hours(1),
+                holidays: settings.holidays.clone(),
             }),
             "timelines" => {
                 settings.outlets.posts =

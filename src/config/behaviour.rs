@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::reader::{Faults, Sections};
+use crate::config::reader::{Faults, Section, Sections};
 use crate::config::{DAY, HOUR, MINUTE, is_language_tag};
 use crate::desk::commands::hours;
+use crate::desk::holidays::Holidays;
 use crate::desk::{Library, Policy, Settings};
 
 /// The longest name a desk can have: it must leave room in a post.
@@ -22,7 +23,7 @@ pub(super) struct Folders {
 pub(super) fn read(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faults) -> Folders {
     let folders = read_desk(sections, settings, faults);
     read_routing(sections, settings, faults);
-    settings.libraries = read_libraries(sections, faults);
+    settings.libraries = read_libraries(sections, &settings.holidays, faults);
     read_privacy(sections, settings, faults);
     read_limits(sections, settings, faults);
     folders
@@ -59,6 +60,7 @@ fn read_desk(sections: &Sections<'_>, settings: &mut Settings, faults: &mut Faul
             ),
         }
     }
+    settings.holidays = read_holidays(&mut section, faults);
     let mut folder = |key: &'static str, default: &str, faults: &mut Faults| match section.text(key, faults) {
         Some((path, span)) if path.trim().is_empty() => {
             faults.add(Some(span), "this folder has no name", &format!("write one such as \"{default}\""));
@@ -118,13 +120,25 @@ fn read_routing(sections: &Sections<'_>, settings: &mut Settings, faults: &mut F
     section.close(faults);
 }
 
+fn read_holidays(section: &mut Section<'_>, faults: &mut Faults) -> Holidays {
+    let mut holidays = Holidays::default();
+    for (day, span) in section.text_list("holidays", faults) {
+        if !holidays.add(&day) {
+            let hint = "write one such as \"25 Dec\" for every year, or \"2027-03-26\" for one";
+            faults.add(Some(span), "there is no such day", hint);
+        }
+    }
+    holidays
+}
+
 /// The libraries that share the desk: one `[[library]]` for each.
-fn read_libraries(sections: &Sections<'_>, faults: &mut Faults) -> Vec<Library> {
+fn read_libraries(sections: &Sections<'_>, of_all: &Holidays, faults: &mut Faults) -> Vec<Library> {
     let mut libraries: Vec<Library> = Vec::new();
     for mut section in sections.each("library") {
         let id = section.text("id", faults).map(|(id, _)| id.trim().to_owned()).unwrap_or_default();
         let name = section.text("name", faults).map(|(name, _)| name.trim().to_owned());
         let head_start = section.duration("head_start", MINUTE..=DAY * 7, HOUR, faults);
+        let holidays = of_all.and(&read_holidays(&mut section, faults));
         let whole = section.whole();
         section.close(faults);
         let is_known = libraries.iter().any(|library| library.id == id);
@@ -133,7 +147,7 @@ fn read_libraries(sections: &Sections<'_>, faults: &mut Faults) -> Vec<Library> 
             faults.add(whole, "this library has no id of its own", hint);
             continue;
         }
-        libraries.push(Library { name: name.unwrap_or_else(|| id.clone()), id, head_start });
+        libraries.push(Library { name: name.unwrap_or_else(|| id.clone()), id, head_start, holidays });
     }
     libraries
 }

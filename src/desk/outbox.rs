@@ -12,6 +12,7 @@ use crate::desk::letter::{Content, Letter, Mention, Purpose, Refusal};
 use crate::desk::person::Person;
 use crate::desk::post::{Account, Confidential, Network, TextLimits, Visibility};
 use crate::desk::question::{Fate, Question, State, Why};
+use crate::desk::settings::Settings;
 use crate::desk::weight;
 
 /// A text is sent in at most this many posts; what is beyond is left out, and said to be.
@@ -266,12 +267,13 @@ pub fn unwanted(
     letter: &Letter,
     question: Option<&Question>,
     person: Option<&Person>,
+    settings: &Settings,
     now: Timestamp,
 ) -> Option<Refusal> {
     if !is_wanted(letter, question, person) {
         return Some(Refusal::Outdated);
     }
-    is_off_duty(letter, question, person, now).then_some(Refusal::OffDuty)
+    is_off_duty(letter, question, person, settings, now).then_some(Refusal::OffDuty)
 }
 
 /// Whether a letter is an invitation that would reach its librarian in their quiet hours, because it had to
@@ -281,15 +283,17 @@ fn is_off_duty(
     letter: &Letter,
     question: Option<&Question>,
     person: Option<&Person>,
+    settings: &Settings,
     now: Timestamp,
 ) -> bool {
     let invitation = question.and_then(|question| question.invitation(&letter.to.id));
     let is_bound = letter.purpose == Purpose::Invitation
         && invitation.is_some_and(|invitation| !matches!(invitation.why, Why::Assigned | Why::Digest));
-    let librarian = person.and_then(|person| person.librarian.as_ref()).filter(|_| is_bound);
-    librarian.is_some_and(|librarian| {
+    let Some(person) = person.filter(|_| is_bound) else { return false };
+    person.librarian.as_ref().is_some_and(|librarian| {
         let away = [librarian.paused_until, librarian.away_until(now)];
-        away.into_iter().flatten().any(|until| now < until) || !hours::contain(&librarian.hours, now)
+        let is_away = away.into_iter().flatten().any(|until| now < until);
+        is_away || !hours::contain(&librarian.hours, settings.holidays_of(person), now)
     })
 }
 

@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +18,7 @@ use crate::desk::commands::hours;
 use crate::desk::person::{Librarian, Person};
 use crate::desk::post::AccountId;
 use crate::desk::record::crowd::Crowd;
+use crate::desk::settings::Settings;
 use crate::subjects::{Language, SubjectId};
 
 /// The classes of [`Record::class`](crate::desk::record::Record::class).
@@ -164,8 +166,8 @@ impl Roster {
     }
 
     /// The clocks of all time zones in which somebody here has hours, at one time.
-    pub(crate) fn clocks(&self, now: Timestamp) -> Clocks<'_> {
-        Clocks { now, zones: &self.zones, read: vec![None; self.zones.len()] }
+    pub(crate) fn clocks<'a>(&'a self, settings: &'a Settings, now: Timestamp) -> Clocks<'a> {
+        Clocks { now, settings, zones: &self.zones, read: vec![None; self.zones.len()] }
     }
 
     fn people(&self) -> impl Iterator<Item = &Person> {
@@ -202,12 +204,14 @@ impl Roster {
 #[derive(Debug)]
 pub(crate) struct Clocks<'a> {
     now: Timestamp,
+    settings: &'a Settings,
     zones: &'a [TimeZone],
     read: Vec<Option<Clock>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Clock {
+    today: Date,
     minute_of_week: u16,
     /// Whether the clocks are not changed within a day before or after.
     is_steady: bool,
@@ -221,11 +225,14 @@ impl Clocks<'_> {
         if librarian.hours.is_empty() {
             return Some(hours::ANY_TIME);
         }
+        let holidays = self.settings.holidays_of(&listed.person);
         let mut is_steady = true;
         let mut left: Option<u16> = None;
         for (from, until, zone) in &listed.windows {
             let Some(clock) = self.clock(*zone) else { continue };
-            is_steady &= clock.is_steady;
+            // What began yesterday may still be open.
+            is_steady &= clock.is_steady && !holidays.contain(clock.today);
+            is_steady &= clock.today.yesterday().is_ok_and(|yesterday| !holidays.contain(yesterday));
             let window = *from..*until;
             let minutes = [clock.minute_of_week, clock.minute_of_week + WEEK_MINUTES].into_iter();
             left = minutes
@@ -234,9 +241,10 @@ impl Clocks<'_> {
                 .chain(left)
                 .max();
         }
-        // Near a change of the clocks a minute of the week can come twice or not at all.
+        // Near a change of the clocks a minute of the week can come twice or not at all, and on a holiday it is
+        // another day's.
         if !is_steady {
-            return hours::left(&librarian.hours, self.now);
+            return hours::left(&librarian.hours, holidays, self.now);
         }
         left.map(|minutes| SignedDuration::from_mins(minutes.into()))
     }
@@ -253,7 +261,7 @@ impl Clocks<'_> {
                 let next = found.following(before).next().map(|change| change.timestamp());
                 next.is_none_or(|change| after.is_ok_and(|after| after < change))
             });
-            *known = Some(Clock { minute_of_week: day * 24 * 60 + minute, is_steady });
+            *known = Some(Clock { today: local.date(), minute_of_week: day * 24 * 60 + minute, is_steady });
         }
         *known
     }

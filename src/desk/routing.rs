@@ -99,7 +99,7 @@ pub fn find(question: &Question, around: &Circumstances<'_>) -> Found {
     let circles = circles(question, around);
     let mut found = Found::default();
     let mut seen = BTreeSet::new();
-    let mut clocks = around.roster.clocks(around.now);
+    let mut clocks = around.roster.clocks(around.settings, around.now);
     for circle in circles.chunk_by(|one, other| one.0 == other.0) {
         let mut ready = Vec::new();
         for (rung, why) in circle {
@@ -181,7 +181,8 @@ fn ready_in<'a>(
             && availability(question, person, librarian, around) == Availability::Ready
             && seen.insert(account)
         {
-            let left = hours::left(&librarian.hours, around.now).unwrap_or_default();
+            let left = hours::left(&librarian.hours, around.settings.holidays_of(person), around.now)
+                .unwrap_or_default();
             let ease = ease(librarian, left, around.now);
             let candidate = candidate(question, person, librarian, ease, (rung, why), around);
             ready.push((librarian.asked_at, candidate));
@@ -340,8 +341,9 @@ pub fn availability(
     if let Some(until) = free_from(librarian, around.now) {
         return Availability::Later((until != Timestamp::MAX).then_some(until));
     }
-    if !hours::contain(&librarian.hours, around.now) {
-        return Availability::Later(hours::next_start(&librarian.hours, around.now));
+    let holidays = around.settings.holidays_of(person);
+    if !hours::contain(&librarian.hours, holidays, around.now) {
+        return Availability::Later(hours::next_start(&librarian.hours, holidays, around.now));
     }
     Availability::Ready
 }

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
+use crate::desk::holidays::Holidays;
+use crate::desk::person::Person;
 use crate::desk::post::{Account, Network, TextLimits, Visibility};
 
 /// How librarians are invited. All but [`Policy::Waves`] are there to be compared with it.
@@ -46,6 +48,8 @@ pub struct Library {
     pub name: String,
     /// For so long after a question only librarians of its patron's own library are asked.
     pub head_start: SignedDuration,
+    /// The holidays of its librarians: its own, and those of the desk.
+    pub holidays: Holidays,
 }
 
 /// Where questions are published whose patrons agree to it. Nowhere, unless the coordinator says so.
@@ -88,6 +92,8 @@ pub struct Settings {
     pub sure_from_percent: u8,
     /// The libraries that share the desk, where they do.
     pub libraries: Vec<Library>,
+    /// The holidays of everybody whose library has no others.
+    pub holidays: Holidays,
     /// How librarians are invited.
     pub policy: Policy,
     /// How likely, in per cent, one of those invited together shall be to claim the question …
@@ -134,6 +140,13 @@ impl Settings {
     pub fn limits_on(&self, network: Network, visibility: Visibility) -> TextLimits {
         self.limits.get(&network).copied().unwrap_or_else(|| network.limits(visibility))
     }
+
+    /// The holidays of somebody who may belong to a library.
+    pub fn holidays_of(&self, person: &Person) -> &Holidays {
+        let of_library =
+            person.library.as_ref().and_then(|id| self.libraries.iter().find(|one| one.id == *id));
+        of_library.map_or(&self.holidays, |library| &library.holidays)
+    }
 }
 
 impl Default for Settings {
@@ -148,6 +161,7 @@ impl Default for Settings {
             behind: BTreeMap::new(),
             sure_from_percent: 20,
             libraries: Vec::new(),
+            holidays: Holidays::default(),
             policy: Policy::Waves,
             claim_chance_percent: 80,
             claim_within: SignedDuration::from_mins(10),

@@ -388,7 +388,7 @@ impl<'p> World<'p> {
         }
         let question = letter.about.as_ref().and_then(|code| self.books.question(code));
         let person = self.books.person(&letter.to.id);
-        if let Some(why) = outbox::unwanted(&letter, question, person, self.time()) {
+        if let Some(why) = outbox::unwanted(&letter, question, person, &self.settings, self.time()) {
             self.decide(Input::Refused { letter: Box::new(letter), why });
             return;
         }

@@ -339,8 +339,8 @@ impl World {
         let store = self.engine.store();
         let question = letter.about.as_ref().and_then(|code| store.question(code).unwrap());
         let person = store.person(&letter.to.id).unwrap();
-        let now = self.now;
-        if let Some(why) = outbox::unwanted(&letter, question.as_ref(), person.as_ref(), now) {
+        let (settings, now) = (self.engine.settings(), self.now);
+        if let Some(why) = outbox::unwanted(&letter, question.as_ref(), person.as_ref(), &settings, now) {
             self.settle(Input::Refused { letter: Box::new(letter), why }, now);
             return;
         }

@@ -9,14 +9,15 @@ use jiff::civil::Time;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use crate::desk::holidays::Holidays;
 use crate::desk::person::Hours;
 
 /// A librarian can have this many windows.
 const WINDOWS_MAX: usize = 14;
 
-/// How far ahead the start of the next window is looked for: a week holds every window once, and one
-/// more day covers a change of the clocks.
-const DAYS_AHEAD: i64 = 8;
+/// How far ahead the start of the next window is looked for. A week holds every window once; the others are
+/// for those whose days are all holidays.
+const DAYS_AHEAD: i64 = 40;
 
 /// For how long somebody without hours is on duty, at whatever time: a whole day lies before them.
 pub(crate) const ANY_TIME: SignedDuration = SignedDuration::from_hours(24);
@@ -82,26 +83,26 @@ pub fn zone_named(name: &str) -> Option<TimeZone> {
 }
 
 /// Whether `now` is within one of the windows. No windows at all means at any time.
-pub fn contain(hours: &[Hours], now: Timestamp) -> bool {
-    left(hours, now).is_some()
+pub fn contain(hours: &[Hours], holidays: &Holidays, now: Timestamp) -> bool {
+    left(hours, holidays, now).is_some()
 }
 
 /// For how much longer somebody is on duty; `None` for somebody who is not. Who is at any time is so for a day.
-pub fn left(hours: &[Hours], now: Timestamp) -> Option<SignedDuration> {
+pub fn left(hours: &[Hours], holidays: &Holidays, now: Timestamp) -> Option<SignedDuration> {
     if hours.is_empty() {
         return Some(ANY_TIME);
     }
     // No window is longer than a day, so that only those that began yesterday or today can be open.
     let open = |window| {
-        let begun = occurrences(window, now).take_while(|(from, _)| *from <= now);
+        let begun = occurrences(window, holidays, now).take_while(|(from, _)| *from <= now);
         begun.map(|(_, until)| until).filter(|until| now < *until).max()
     };
     hours.iter().filter_map(open).max().map(|until| until.duration_since(now))
 }
 
 /// When the next window begins, for somebody who is off duty now.
-pub fn next_start(hours: &[Hours], now: Timestamp) -> Option<Timestamp> {
-    let next = |window| occurrences(window, now).map(|(from, _)| from).find(|from| now < *from);
+pub fn next_start(hours: &[Hours], holidays: &Holidays, now: Timestamp) -> Option<Timestamp> {
+    let next = |window| occurrences(window, holidays, now).map(|(from, _)| from).find(|from| now < *from);
     hours.iter().filter_map(next).min()
 }
 
@@ -143,15 +144,18 @@ fn day_named(word: &str) -> Option<i8> {
     i8::try_from(found + 1).ok()
 }
 
-/// The window's occurrences from yesterday, which may last until today, to a week ahead, in their order.
-/// Clock times
-/// are taken in the librarian's zone, so 18:00 stays 18:00 when daylight saving begins or ends.
-fn occurrences(window: &Hours, now: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+/// The window's occurrences from yesterday, which may last until today, to some weeks ahead, in their order.
+/// Clock times are taken in the librarian's zone, so 18:00 stays 18:00 when daylight saving begins or ends.
+fn occurrences(
+    window: &Hours,
+    holidays: &Holidays,
+    now: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Timestamp)> {
     let zone = zone_named(&window.zone).unwrap_or(TimeZone::UTC);
     let today = zone.to_datetime(now).date();
     (-1..=DAYS_AHEAD).filter_map(move |offset| {
         let day = today.checked_add(offset.days()).ok()?;
-        if !window.starts_on(day.weekday()) {
+        if !window.starts_on(holidays.weekday(day)) {
             return None;
         }
         let last = if window.until <= window.from { day.tomorrow().ok()? } else { day };
@@ -217,7 +221,7 @@ mod tests {
             ("22-4 Europe/Berlin", "2026-03-28T23:00:00Z", Some("3h")),
             ("22-4 Europe/Berlin", "2026-10-24T22:00:00Z", Some("5h")),
         ] {
-            let left = left(&read(hours).unwrap(), at(now));
+            let left = left(&read(hours).unwrap(), Holidays::NONE, at(now));
             assert_eq!(left, expected.map(|text| text.parse().unwrap()), "{hours} at {now}");
         }
     }
@@ -238,7 +242,7 @@ mod tests {
             ("Saturday in Auckland is Friday in UTC", &weekend, "2026-03-06T21:30:00Z", true),
             ("leap day", &evening, "2028-02-29T17:30:00Z", true),
         ] {
-            assert_eq!(contain(hours, at(now)), open, "{what}");
+            assert_eq!(contain(hours, Holidays::NONE, at(now)), open, "{what}");
         }
     }
 
@@ -251,8 +255,32 @@ mod tests {
             // Over the change of the clocks, nine o'clock comes an hour earlier in UTC.
             ("2026-03-27T17:00:00Z", "2026-03-30T07:00:00Z"),
         ] {
-            assert_eq!(next_start(&weekdays, at(now)), Some(at(expected)), "from {now}");
+            assert_eq!(next_start(&weekdays, Holidays::NONE, at(now)), Some(at(expected)), "from {now}");
         }
-        assert_eq!(next_start(&[], at("2026-03-02T07:00:00Z")), None);
+        assert_eq!(next_start(&[], Holidays::NONE, at("2026-03-02T07:00:00Z")), None);
+    }
+
+    #[test]
+    fn a_holiday_is_like_a_sunday_for_hours() {
+        let mut holidays = Holidays::default();
+        // A Friday, and the Monday after it.
+        assert!(holidays.add("25 Dec") && holidays.add("28 Dec 2026"));
+        let weekdays = read("9-17 Europe/Berlin weekdays").unwrap();
+        let weekend = read("10-12 Europe/Berlin weekends").unwrap();
+        let night = read("22-2 Europe/Berlin weekdays").unwrap();
+        for (what, hours, now, open) in [
+            ("the day before", &weekdays, "2026-12-24T09:00:00Z", true),
+            ("a Friday, but Christmas", &weekdays, "2026-12-25T09:00:00Z", false),
+            ("who helps on weekends helps then", &weekend, "2026-12-25T09:30:00Z", true),
+            ("the night that began before", &night, "2026-12-25T00:30:00Z", true),
+            ("and that which would begin", &night, "2026-12-25T21:30:00Z", false),
+            ("next year it is a Saturday", &weekend, "2027-12-25T09:30:00Z", true),
+            ("a holiday of one year", &weekdays, "2026-12-28T09:00:00Z", false),
+            ("is none in the next", &weekdays, "2027-12-28T09:00:00Z", true),
+        ] {
+            assert_eq!(contain(hours, &holidays, at(now)), open, "{what}");
+        }
+        let next = next_start(&weekdays, &holidays, at("2026-12-24T17:00:00Z"));
+        assert_eq!(next, Some(at("2026-12-29T08:00:00Z")));
     }
 }

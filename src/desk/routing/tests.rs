@@ -375,12 +375,14 @@ proptest! {
         town.extend(changed.clone());
         let at = now() + SignedDuration::from_hours(hour);
         with(&roster, |around| {
-            let around = Circumstances { changed: &changed, now: at, ..*around };
-            let mut clocks = roster.clocks(at);
+            let mut settings = around.settings.clone();
+            assert!(["3 Mar", "5 Mar", "6 Mar", "14 Mar 2026"].iter().all(|day| settings.holidays.add(day)));
+            let around = Circumstances { changed: &changed, now: at, settings: &settings, ..*around };
+            let mut clocks = roster.clocks(around.settings, at);
             for (class, has_come) in (0..CLASSES).flat_map(|class| [(class, true), (class, false)]) {
                 for listed in roster.in_turn((None, None), "en", class, at, has_come) {
                     let entry = listed.person.librarian.as_ref().unwrap();
-                    let (quick, exact) = (clocks.left(listed), hours::left(&entry.hours, at));
+                    let (quick, exact) = (clocks.left(listed), hours::left(&entry.hours, around.settings.holidays_of(&listed.person), at));
                     assert_eq!(quick.is_some(), exact.is_some(), "on duty, found in two ways");
                     let apart = quick.unwrap_or_default() - exact.unwrap_or_default();
                     assert!(apart.abs() <= SignedDuration::from_mins(1), "{quick:?} {exact:?}");
@@ -398,7 +400,7 @@ proptest! {
                 assert!(!person.blocked.contains(&question.patron.id.digest()), "blocked the patron");
                 let may_be_called = person.wrote_directly || !id.network.wants_the_first_word();
                 assert!(may_be_called, "may not be written to");
-                assert!(hours::contain(&entry.hours, at), "quiet hours");
+                assert!(hours::contain(&entry.hours, around.settings.holidays_of(person), at), "quiet hours");
                 assert!(entry.open.len() < entry.limit as usize, "at their limit");
                 let today = entry.load.within(entry.day(at), 1);
                 assert!(today < entry.invitations.count, "invited often enough today");

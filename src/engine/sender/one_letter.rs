@@ -134,7 +134,8 @@ impl Sender<'_> {
         let store = self.engine.store();
         let question = letter.about.as_ref().map(|code| store.question(code)).transpose()?.flatten();
         let person = store.person(&letter.to.id)?;
-        if let Some(why) = outbox::unwanted(letter, question.as_ref(), person.as_ref(), now) {
+        let settings = self.engine.settings();
+        if let Some(why) = outbox::unwanted(letter, question.as_ref(), person.as_ref(), &settings, now) {
             return Ok(Some(why));
         }
         let deletion = match letter.content {
