@@ -17,6 +17,9 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people to run by hand")]
 
+#[path = "../tests/support/samples.rs"]
+mod samples;
+
 use std::env;
 use std::fs::File;
 use std::io::Write;
@@ -26,8 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use stumper::desk::letter::{Content, Mention, Purpose};
-use stumper::desk::question::{Entry, FoundSubject, Invitation, Reason, Rung, Why};
+use stumper::desk::letter::{Mention, Purpose};
+use stumper::desk::question::{Entry, FoundSubject, Invitation, Reason, Why};
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store};
@@ -169,68 +172,39 @@ fn step(number: usize) -> Step {
     let input = InputId::of_post(&post);
     let code = code(number);
     let text = "Who first described the aurora in print, and in which year? I found a pamphlet from 1716.";
+    let invitation = Invitation::new(
+        librarian.clone(),
+        LetterId::derive(&input, 0),
+        at,
+        Visibility::Public,
+        Why::Subject { subject: SubjectId::new("history-of-science") },
+    );
     let question = Question {
-        code: code.clone(),
-        version: 0,
-        patron: patron.clone(),
-        visibility: Visibility::Public,
         language: Some("en".to_owned()),
-        warning: None,
-        said: Vec::new(),
-        gone: false,
-        text: Confidential::new(text),
         place,
-        asked_at: at,
-        state: State::Seeking,
         subjects: vec![FoundSubject {
             subject: SubjectId::new("history-of-science"),
             confidence: 0.82,
             because: vec!["aurora".to_owned()],
         }],
-        correction: None,
-        learnable: false,
-        rung: Rung::Specialists,
-        invitations: vec![Invitation::new(
-            librarian.clone(),
-            LetterId::derive(&input, 0),
-            at,
-            Visibility::Public,
-            Why::Subject { subject: SubjectId::new("history-of-science") },
-        )],
+        invitations: vec![invitation],
         timers: [
             (Reason::AskNext, at + SignedDuration::from_mins(10)),
             (Reason::GiveUp, at + SignedDuration::from_hours(48)),
         ]
         .into(),
-        posts: Vec::new(),
-        publicity: Default::default(),
-        replied_to: None,
         recent_letters: vec![at],
-        blocked: Default::default(),
-        need_by: None,
-        asked_for: None,
-        level: None,
-        library: None,
-        only_library: false,
-        told: Default::default(),
+        ..samples::question(code.clone(), patron.clone(), text, at)
     };
     let letter_text = format!("@{} {code}: {text} Reply with an answer, pass, or refer.", librarian.handle);
+    let mention = Mention { start: 0, end: librarian.handle.len() + 1, account: librarian.clone() };
+    let content = samples::words(letter_text, vec![mention], Visibility::Public);
     let letter = Letter {
         id: LetterId::derive(&input, 0),
-        network: Network::Bluesky,
         about: Some(code.clone()),
         purpose: Purpose::Invitation,
-        to: librarian.clone(),
         words_of: Some(patron.id.clone()),
-        content: Content::Post {
-            mentions: vec![Mention { start: 0, end: librarian.handle.len() + 1, account: librarian }],
-            text: Confidential::new(letter_text),
-            visibility: Visibility::Public,
-            reply_to: None,
-            language: Some("en".to_owned()),
-            warning: None,
-        },
-        made_at: at,
+        ..samples::letter("", librarian, content, at)
     };
     let what = "asked; history-of-science by `aurora`; invited one librarian".to_owned();
     let entry = Entry { code: code.clone(), at, input: input.clone(), what };

@@ -11,6 +11,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a program for people to run by hand")]
 
+#[path = "../tests/support/samples.rs"]
+mod samples;
+
 use std::path::Path;
 
 use divan::Bencher;
@@ -239,16 +242,7 @@ fn account(name: &str) -> Account {
 
 fn post(id: &str, author: &Account, text: &str, now: Timestamp) -> Input {
     let id = format!("at://{}/app.bsky.feed.post/3l{id:0>11}", author.id.id);
-    Input::Post(Box::new(Post {
-        place: Place::top(Network::Bluesky, Anchor { id, revision: Some("bafyrei".to_owned()) }),
-        author: author.clone(),
-        text: Confidential::new(text),
-        addressed: true,
-        mentions: Vec::new(),
-        visibility: Visibility::Public,
-        in_reply_to: None,
-        language: Some("en".to_owned()),
-        warning: None,
-        seen_at: now,
-    }))
+    let post = samples::post(author.clone(), "", text, now);
+    let place = Place::top(Network::Bluesky, Anchor { id, revision: Some("bafyrei".to_owned()) });
+    Input::Post(Box::new(Post { place, language: Some("en".to_owned()), ..post }))
 }

@@ -11,6 +11,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for people to run by hand")]
 
+#[path = "../tests/support/samples.rs"]
+mod samples;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,9 +26,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use stumper::clock;
 use stumper::config::rules_dir;
-use stumper::desk::{
-    Account, Anchor, Confidential, Input, InputId, Network, Place, Post, PostId, Settings, Visibility,
-};
+use stumper::desk::{Confidential, Input, InputId, Network, Post, PostId, Settings, Visibility};
 use stumper::engine::{self, Engine};
 use stumper::networks::Connector;
 use stumper::networks::sandbox::{self, Handle, Sandbox, Saying};
@@ -128,20 +129,9 @@ async fn many_in_flight(folder: &Path) {
 }
 
 fn mention(number: usize) -> Post {
-    let name = format!("patron{number}");
-    let anchor = Anchor::new(number.to_string());
-    Post {
-        place: Place::top(Network::Sandbox, anchor),
-        author: Account::new(Network::Sandbox, name.clone(), name),
-        text: Confidential::new(format!("Which Ottoman sultan was number {number} of the empire?")),
-        addressed: true,
-        mentions: Vec::new(),
-        visibility: Visibility::Public,
-        in_reply_to: None,
-        language: None,
-        warning: None,
-        seen_at: clock::now(),
-    }
+    let patron = samples::account(Network::Sandbox, &format!("patron{number}"));
+    let text = format!("Which Ottoman sultan was number {number} of the empire?");
+    samples::post(patron, number.to_string(), text, clock::now())
 }
 
 /// The program with the rules that ship: from its start to its first page, and its memory when nothing

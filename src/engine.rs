@@ -462,31 +462,17 @@ fn sure_from(settings: &Settings) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Anchor, Confidential, Place, Post, Visibility};
+    use crate::samples;
 
     fn engine() -> Engine {
         let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
-        engine.set_account(account("desk"));
+        engine.set_account(samples::account(Network::Sandbox, "desk"));
         engine
     }
 
-    fn account(handle: &str) -> Account {
-        Account::new(Network::Sandbox, handle, handle)
-    }
-
     fn post(id: &str, by: &str, text: &str) -> Input {
-        Input::Post(Box::new(Post {
-            place: Place::top(Network::Sandbox, Anchor::new(id)),
-            author: account(by),
-            text: Confidential::new(text),
-            addressed: true,
-            mentions: Vec::new(),
-            visibility: Visibility::Public,
-            in_reply_to: None,
-            language: None,
-            warning: None,
-            seen_at: clock::now(),
-        }))
+        let author = samples::account(Network::Sandbox, by);
+        Input::Post(Box::new(samples::post(author, id, text, clock::now())))
     }
 
     #[tokio::test]

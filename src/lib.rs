@@ -21,3 +21,11 @@ pub mod config;
 pub mod simulate;
 
 pub mod cli;
+
+// Tests of the library share their posts and letters with those in `tests`, to whom it is `stumper`.
+#[cfg(test)]
+extern crate self as stumper;
+
+#[cfg(test)]
+#[path = "../tests/support/samples.rs"]
+mod samples;

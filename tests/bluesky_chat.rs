@@ -11,15 +11,15 @@ mod bluesky_desk;
 mod bluesky_network;
 #[path = "support/chat_service.rs"]
 mod chat_service;
+#[path = "support/samples.rs"]
+mod samples;
 
 use bluesky_desk::Desk;
 use bluesky_network::{BlueskyNetwork, Person, eventually};
 use chat_service::ChatService;
 use stumper::clock;
-use stumper::desk::letter::{Purpose, Refusal};
-use stumper::desk::{
-    Account, Confidential, Content, InputId, Letter, LetterId, Network, Post, PostId, Visibility,
-};
+use stumper::desk::letter::Refusal;
+use stumper::desk::{Account, Content, Letter, Network, Post, PostId, Visibility};
 use stumper::networks::{Failure, Outgoing};
 
 async fn told(chat: &ChatService, person: &Person<'_>, part: &str) -> String {
@@ -107,24 +107,8 @@ async fn groups_are_neither_read_nor_answered() {
 
 fn message(to: &Person<'_>, text: &str) -> Outgoing {
     let to = Account::new(Network::Bluesky, &*to.did, to.handle.clone());
-    let content = Content::Post {
-        text: Confidential::new(text),
-        mentions: Vec::new(),
-        visibility: Visibility::Direct,
-        reply_to: None,
-        language: None,
-        warning: None,
-    };
-    let letter = Letter {
-        id: LetterId::derive(&InputId::new("test", text), 0),
-        network: Network::Bluesky,
-        about: None,
-        purpose: Purpose::Answer,
-        to,
-        words_of: None,
-        content,
-        made_at: clock::now(),
-    };
+    let content = samples::words(text, Vec::new(), Visibility::Direct);
+    let letter = samples::letter(text, to, content, clock::now());
     Outgoing { letter, reply_to: None }
 }
 

@@ -7,16 +7,16 @@
 
 #[path = "support/bluesky_network.rs"]
 mod bluesky_network;
+#[path = "support/samples.rs"]
+mod samples;
 
 use bluesky_network::{BlueskyNetwork, Person, Posted, eventually};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::time::Duration;
 use stumper::clock;
-use stumper::desk::letter::{Mention, Purpose, Refusal};
-use stumper::desk::{
-    Account, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId, Visibility,
-};
+use stumper::desk::letter::{Mention, Refusal};
+use stumper::desk::{Account, Content, Letter, Network, Place, Post, PostId, Visibility};
 use stumper::networks::bluesky::{Connector, Settings};
 use stumper::networks::{Failure, Outgoing, http};
 use tokio::sync::Mutex;
@@ -95,14 +95,7 @@ fn letter(name: &str, to: &Person<'_>, text: &str, reply_to: Option<&Place>) -> 
     let text = format!("@{to} {text}");
     let account = Account::new(Network::Bluesky, &*to.did, to.handle.clone());
     let mention = Mention { start: 0, end: 1 + to.handle.len(), account: account.clone() };
-    let content = Content::Post {
-        text: Confidential::new(text),
-        mentions: vec![mention],
-        visibility: Visibility::Public,
-        reply_to: None,
-        language: Some("en".to_owned()),
-        warning: None,
-    };
+    let content = samples::words(text, vec![mention], Visibility::Public);
     Outgoing { letter: envelope(name, account, content), reply_to: reply_to.cloned() }
 }
 
@@ -112,16 +105,7 @@ fn deletion(of: &Place, account: Account) -> Outgoing {
 }
 
 fn envelope(name: &str, to: Account, content: Content) -> Letter {
-    Letter {
-        id: LetterId::derive(&InputId::new("test", name), 0),
-        network: Network::Bluesky,
-        about: None,
-        purpose: Purpose::Answer,
-        to,
-        words_of: None,
-        content,
-        made_at: clock::now(),
-    }
+    samples::letter(name, to, content, clock::now())
 }
 
 fn posted(place: &Place) -> Posted {

@@ -6,16 +6,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+#[path = "support/samples.rs"]
+mod samples;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use stumper::desk::letter::{Mention, Purpose, Refusal};
-use stumper::desk::{
-    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId, Visibility,
-};
+use stumper::desk::letter::{Mention, Refusal};
+use stumper::desk::{Account, Anchor, Content, Letter, Network, Place, PostId, Visibility};
 use stumper::networks::bluesky::{Connector, Settings};
 use stumper::networks::{Batch, Failure, Outgoing, http};
 use wiremock::matchers::{body_string_contains, header, method, path, query_param, query_param_is_missing};
@@ -115,29 +116,15 @@ fn anchor(author: &str, key: &str) -> Anchor {
 }
 
 fn letter(content: Content) -> Letter {
-    Letter {
-        id: LetterId::derive(&InputId::new("test", "a"), 0),
-        network: Network::Bluesky,
-        about: None,
-        purpose: Purpose::Answer,
-        to: account("did:plc:ann", "ann.test"),
-        words_of: None,
-        content,
-        made_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
-    }
+    let made_at = "2026-11-24T10:00:00.123456Z".parse().unwrap();
+    samples::letter("a", account("did:plc:ann", "ann.test"), content, made_at)
 }
 
 const TEXT: &str = "👋 @ann.test: see https://lib.example/x.";
 
 fn post(visibility: Visibility) -> Outgoing {
-    let content = Content::Post {
-        text: Confidential::new(TEXT),
-        mentions: vec![Mention { start: 5, end: 14, account: account("did:plc:ann", "ann.test") }],
-        visibility,
-        reply_to: None,
-        language: Some("en".to_owned()),
-        warning: None,
-    };
+    let mention = Mention { start: 5, end: 14, account: account("did:plc:ann", "ann.test") };
+    let content = samples::words(TEXT, vec![mention], visibility);
     Outgoing { letter: letter(content), reply_to: None }
 }
 

@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+#[path = "support/samples.rs"]
+mod samples;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,9 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use stumper::desk::letter::{Purpose, Refusal};
 use stumper::desk::outlets::everybody;
-use stumper::desk::{
-    Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId, Visibility,
-};
+use stumper::desk::{Anchor, Content, Letter, Network, Place, PostId, Visibility};
 use stumper::networks::facebook::{Connector, Settings};
 use stumper::networks::{Failure, Outgoing, http};
 use wiremock::matchers::{header, method, path, path_regex};
@@ -114,28 +115,14 @@ impl Fake {
 }
 
 fn outgoing(content: Content) -> Outgoing {
-    let letter = Letter {
-        id: LetterId::derive(&InputId::new("test", "input"), 0),
-        network: Network::Facebook,
-        about: None,
-        purpose: Purpose::Stumper,
-        to: everybody(Network::Facebook),
-        words_of: None,
-        content,
-        made_at: "2026-11-24T10:00:00Z".parse().unwrap(),
-    };
+    let made_at = "2026-11-24T10:00:00Z".parse().unwrap();
+    let letter = samples::letter("input", everybody(Network::Facebook), content, made_at);
+    let letter = Letter { purpose: Purpose::Stumper, ..letter };
     Outgoing { letter, reply_to: None }
 }
 
 fn post(visibility: Visibility) -> Outgoing {
-    outgoing(Content::Post {
-        text: Confidential::new(TEXT),
-        mentions: Vec::new(),
-        visibility,
-        reply_to: None,
-        language: None,
-        warning: None,
-    })
+    outgoing(samples::words(TEXT, Vec::new(), visibility))
 }
 
 fn deletion(id: &str) -> Outgoing {

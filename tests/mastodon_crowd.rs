@@ -9,13 +9,13 @@
 
 #[path = "support/mastodon.rs"]
 mod mastodon;
+#[path = "support/samples.rs"]
+mod samples;
 
 use jiff::{SignedDuration, Timestamp};
 use mastodon::{Allowed, Person, Profile, Server};
 use secrecy::SecretString;
-use stumper::desk::{
-    Account, Anchor, Confidential, Content, Input, Network, Place, Post, Settings, Visibility,
-};
+use stumper::desk::{Account, Content, Input, Network, Settings};
 use stumper::engine::{self, Engine};
 use stumper::networks::{Connector, http, mastodon as network};
 use stumper::store::Store;
@@ -34,18 +34,7 @@ fn account(person: &Person) -> Account {
 /// What somebody says to the desk, as the connector reads it.
 fn says(person: &Person, text: &str, seen_at: Timestamp) -> Input {
     let id = person.post(&format!("@desk {text}"), "public", None);
-    Input::Post(Box::new(Post {
-        place: Place::top(Network::Mastodon, Anchor::new(id)),
-        author: account(person),
-        text: Confidential::new(text),
-        addressed: true,
-        mentions: Vec::new(),
-        visibility: Visibility::Public,
-        in_reply_to: None,
-        language: None,
-        warning: None,
-        seen_at,
-    }))
+    Input::Post(Box::new(samples::post(account(person), id, text, seen_at)))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,14 +7,14 @@
 
 #[path = "support/mastodon.rs"]
 mod mastodon;
+#[path = "support/samples.rs"]
+mod samples;
 
 use mastodon::{Profile, Server};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use stumper::desk::letter::{Mention, Purpose, Refusal};
-use stumper::desk::{
-    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, PostId, Visibility,
-};
+use stumper::desk::letter::{Mention, Refusal};
+use stumper::desk::{Account, Anchor, Content, Letter, Network, Place, PostId, Visibility};
 use stumper::networks::mastodon::{Connector, Settings};
 use stumper::networks::{Failure, Now, Outgoing, http};
 use wiremock::matchers::{header, method, path, query_param};
@@ -85,27 +85,12 @@ fn account() -> Account {
 }
 
 fn letter(content: Content) -> Letter {
-    Letter {
-        id: LetterId::derive(&InputId::new("test", "a"), 0),
-        network: Network::Mastodon,
-        about: None,
-        purpose: Purpose::Answer,
-        to: account(),
-        words_of: None,
-        content,
-        made_at: stumper::clock::now(),
-    }
+    samples::letter("a", account(), content, stumper::clock::now())
 }
 
 fn reply(visibility: Visibility) -> Outgoing {
-    let content = Content::Post {
-        text: Confidential::new("@ann@lib.example Found it."),
-        mentions: vec![Mention { start: 0, end: 16, account: account() }],
-        visibility,
-        reply_to: None,
-        language: Some("en".to_owned()),
-        warning: None,
-    };
+    let mention = Mention { start: 0, end: 16, account: account() };
+    let content = samples::words("@ann@lib.example Found it.", vec![mention], visibility);
     let place = Place::top(Network::Mastodon, Anchor::new("113"));
     Outgoing { letter: letter(content), reply_to: Some(place) }
 }

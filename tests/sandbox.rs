@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is a failed test")]
 
+#[path = "support/samples.rs"]
+mod samples;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -103,7 +106,7 @@ fn saying(author: &str, visibility: Visibility, text: &str) -> Saying {
 }
 
 fn account(name: &str) -> Account {
-    Account::new(Network::Sandbox, name, name)
+    samples::account(Network::Sandbox, name)
 }
 
 fn place(placed: Placed) -> Place {
@@ -118,14 +121,7 @@ fn letter(turn: usize, to: &str, visibility: Visibility, text: &str, reply_to: O
         end: text.len(),
         account: account(text.get(start + 1..).unwrap()),
     });
-    let content = Content::Post {
-        text: Confidential::new(text),
-        mentions: mention.into_iter().collect(),
-        visibility,
-        reply_to: None,
-        language: Some("en".to_owned()),
-        warning: None,
-    };
+    let content = samples::words(text, mention.into_iter().collect(), visibility);
     outgoing(turn, to, content, reply_to)
 }
 
@@ -134,16 +130,8 @@ fn deletion(turn: usize, place: &Place) -> Outgoing {
 }
 
 fn outgoing(turn: usize, to: &str, content: Content, reply_to: Option<Placed>) -> Outgoing {
-    let letter = Letter {
-        id: LetterId::derive(&InputId::new("test", "letter"), turn),
-        network: Network::Sandbox,
-        about: None,
-        purpose: Purpose::Invitation,
-        to: account(to),
-        words_of: None,
-        content,
-        made_at: noon(),
-    };
+    let letter = samples::letter(&format!("letter {turn}"), account(to), content, noon());
+    let letter = Letter { purpose: Purpose::Invitation, ..letter };
     Outgoing { letter, reply_to: reply_to.map(place) }
 }
 

@@ -300,7 +300,8 @@ mod tests {
     use super::*;
     use crate::subjects::RuleFile;
 
-    fn subjects() -> Subjects {
+    /// Each is told by its id, and has a hashtag.
+    pub(super) fn subjects() -> Subjects {
         let rules = [
             ("history", "History"),
             ("law", "Law and patents"),
@@ -308,7 +309,8 @@ mod tests {
         ];
         let file = |(id, name): &(&str, &str)| RuleFile {
             name: format!("{id}.toml"),
-            text: format!("id = \"{id}\"\nname = \"{name}\"\nstrong = [\"{id}\"]").into_bytes(),
+            text: format!("id = \"{id}\"\nname = \"{name}\"\nstrong = [\"{id}\"]\nhashtags = [\"{id}tag\"]")
+                .into_bytes(),
         };
         Subjects::compile(&rules.iter().map(file).collect::<Vec<_>>()).0
     }

@@ -98,24 +98,16 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::desk::{Account, Anchor, Confidential, Network, Place, Post, Settings, State, Visibility};
+    use crate::desk::{Network, Settings, State};
     use crate::engine::start;
+    use crate::samples;
     use crate::store::Store;
     use crate::subjects::Subjects;
 
     fn question(asked_at: Timestamp) -> Input {
-        Input::Post(Box::new(Post {
-            place: Place::top(Network::Sandbox, Anchor::new("1")),
-            author: Account::new(Network::Sandbox, "pat", "pat"),
-            text: Confidential::new("Which poem begins with a woodland on a snowy evening?"),
-            addressed: true,
-            mentions: Vec::new(),
-            visibility: Visibility::Public,
-            in_reply_to: None,
-            language: None,
-            warning: None,
-            seen_at: asked_at,
-        }))
+        let text = "Which poem begins with a woodland on a snowy evening?";
+        let author = samples::account(Network::Sandbox, "pat");
+        Input::Post(Box::new(samples::post(author, "1", text, asked_at)))
     }
 
     #[tokio::test]

@@ -207,8 +207,9 @@ mod tests {
 
     use super::*;
     use crate::desk::settings::Outlets;
-    use crate::desk::{Account, Action, Anchor, Input, Network, Outcome, Place, Post, Settings, Visibility};
+    use crate::desk::{Action, Input, Network, Outcome, Settings};
     use crate::engine::Handled;
+    use crate::samples;
     use crate::subjects::Subjects;
 
     fn an_entry(text: &str) -> Entry {
@@ -258,18 +259,8 @@ mod tests {
     }
 
     async fn says(engine: &Engine, id: &str, text: &str) -> Handled {
-        let post = Post {
-            place: Place::top(Network::Sandbox, Anchor::new(id)),
-            author: Account::new(Network::Sandbox, "pat", "pat"),
-            text: Confidential::new(text),
-            addressed: true,
-            mentions: Vec::new(),
-            visibility: Visibility::Public,
-            in_reply_to: None,
-            language: None,
-            warning: None,
-            seen_at: clock::now(),
-        };
+        let author = samples::account(Network::Sandbox, "pat");
+        let post = samples::post(author, id, text, clock::now());
         engine.handle(Input::Post(Box::new(post))).await.unwrap()
     }
 

@@ -232,13 +232,14 @@ fn is_backup(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, Action, Input, Network, Settings};
+    use crate::desk::{Action, Input, Network, Settings};
+    use crate::samples;
     use crate::store::Store;
     use crate::subjects::Subjects;
 
     async fn desk_that_knows(handle: &str) -> Engine {
         let engine = Engine::new(Store::memory(), Subjects::default(), Settings::default());
-        let account = Account::new(Network::Sandbox, handle, handle);
+        let account = samples::account(Network::Sandbox, handle);
         let action = Action::AddLibrarian {
             account,
             subjects: Vec::new(),

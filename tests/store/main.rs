@@ -9,4 +9,6 @@ mod contract;
 mod model;
 mod on_disk;
 mod power_cut;
+#[path = "../support/samples.rs"]
+mod samples;
 mod world;

@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use stumper::desk::allowance::Allowance;
 use stumper::desk::letter::{Content, Delivery, Purpose, Refusal};
 use stumper::desk::outlets::{Offer, OfferFate};
-use stumper::desk::question::{Correction, Entry, Invitation, Reason, Rung, Why};
+use stumper::desk::question::{Correction, Entry, Invitation, Reason, Why};
 use stumper::desk::record::Record;
 use stumper::desk::step::Outcome;
 use stumper::desk::*;
 use stumper::store::{Committed, Store, archive};
 use stumper::subjects::SubjectId;
+
+use crate::samples;
 
 /// What patrons write. No trace of it may stay after an erasure.
 pub(crate) const SECRET: &str = "Which plant did my grandmother call moonwort?";
@@ -59,41 +61,16 @@ pub(crate) fn place(name: &str) -> Place {
 
 /// A new question by this patron, without timers and invitations.
 pub(crate) fn question(number: usize, patron: &str) -> Question {
+    let correction =
+        Correction { to: SubjectId::new("maps"), from: Vec::new(), by: account("bea"), at: at(1) };
+    let is_odd = number % 2 == 1;
     Question {
-        code: code(number),
-        version: 0,
-        patron: account(patron),
         visibility: Visibility::Direct,
         language: Some("en".to_owned()),
-        warning: None,
-        said: Vec::new(),
-        gone: false,
-        text: Confidential::new(SECRET),
         place: place(&format!("post-{number}")),
-        asked_at: at(0),
-        state: State::Seeking,
-        subjects: Vec::new(),
-        correction: (number % 2 == 1).then(|| Correction {
-            to: SubjectId::new("maps"),
-            from: Vec::new(),
-            by: account("bea"),
-            at: at(1),
-        }),
-        learnable: number % 2 == 1,
-        rung: Rung::Specialists,
-        invitations: Vec::new(),
-        timers: Default::default(),
-        posts: Vec::new(),
-        publicity: Default::default(),
-        replied_to: None,
-        recent_letters: Vec::new(),
-        blocked: Default::default(),
-        need_by: None,
-        asked_for: None,
-        level: None,
-        library: None,
-        only_library: false,
-        told: Default::default(),
+        correction: is_odd.then_some(correction),
+        learnable: is_odd,
+        ..samples::question(code(number), account(patron), SECRET, at(0))
     }
 }
 

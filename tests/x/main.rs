@@ -9,6 +9,8 @@ mod cli;
 mod description;
 mod faults;
 mod lost;
+#[path = "../support/samples.rs"]
+mod samples;
 #[path = "../support/x.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses another part of it")]
 mod server;

@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use stumper::desk::letter::{Purpose, Refusal};
-use stumper::desk::{
-    Account, Anchor, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, PostId,
-    Visibility,
-};
+use stumper::desk::letter::Refusal;
+use stumper::desk::{Account, Anchor, Content, Network, Place, Post, PostId, Visibility};
 use stumper::networks::x::{self, Connector, FieldNames, Settings};
 use stumper::networks::{Failure, Outgoing, http};
 
+use crate::samples;
 use crate::server::{DESK, Fault, X, challenge_of};
 
 pub(crate) const ANN: &str = "22";
@@ -88,23 +86,8 @@ fn anchor(id: impl ToString) -> Anchor {
 }
 
 pub(crate) fn outgoing(number: usize, text: &str, visibility: Visibility, reply_to: Option<u64>) -> Outgoing {
-    let letter = Letter {
-        id: LetterId::derive(&InputId::new("test", number.to_string()), 0),
-        network: Network::X,
-        about: None,
-        purpose: Purpose::Answer,
-        to: account(ANN),
-        words_of: None,
-        content: Content::Post {
-            text: Confidential::new(text),
-            mentions: Vec::new(),
-            visibility,
-            reply_to: None,
-            language: None,
-            warning: None,
-        },
-        made_at: stumper::clock::now(),
-    };
+    let content = samples::words(text, Vec::new(), visibility);
+    let letter = samples::letter(&number.to_string(), account(ANN), content, stumper::clock::now());
     let reply_to = reply_to.map(|id| Place::top(Network::X, anchor(id)));
     Outgoing { letter, reply_to }
 }

@@ -194,20 +194,7 @@ impl<'t> Words<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subjects::RuleFile;
-
-    fn subjects() -> Subjects {
-        let rules = [
-            ("history", "History"),
-            ("law", "Law and patents"),
-            ("arts_design", "Art, design and photography"),
-        ];
-        let file = |(id, name): &(&str, &str)| RuleFile {
-            name: format!("{id}.toml"),
-            text: format!("id = \"{id}\"\nname = \"{name}\"\nhashtags = [\"{id}tag\"]").into_bytes(),
-        };
-        Subjects::compile(&rules.iter().map(file).collect::<Vec<_>>()).0
-    }
+    use crate::desk::commands::tests::subjects;
 
     #[track_caller]
     fn check(text: &str, expected: Option<Redirect>) {

@@ -8,13 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::desk::allowance::Allowance;
 use crate::desk::ids::{Code, LetterId};
-use crate::desk::post::{Anchor, Confidential, Network, Place, Visibility};
-use crate::desk::question::{Fate, FoundSubject, Invitation, State};
+use crate::desk::post::{Network, Visibility};
+use crate::desk::question::{Fate, FoundSubject, Invitation};
+use crate::samples::{self, account};
 use crate::subjects::RuleFile;
-
-fn account(network: Network, name: &str) -> Account {
-    Account::new(network, name, name)
-}
 
 /// A librarian of history who may be asked at any time.
 fn librarian(network: Network, name: &str) -> Person {
@@ -29,37 +26,9 @@ fn librarian(network: Network, name: &str) -> Person {
 /// Ann's public question about history.
 fn question() -> Question {
     let history = FoundSubject { subject: SubjectId::new("history"), confidence: 0.9, because: Vec::new() };
-    Question {
-        code: Code::parse("K7Q4").unwrap(),
-        version: 0,
-        patron: account(Network::Sandbox, "ann"),
-        visibility: Visibility::Public,
-        language: None,
-        text: Confidential::new("When?"),
-        place: Place::top(Network::Sandbox, Anchor::new("1")),
-        asked_at: now(),
-        state: State::Seeking,
-        subjects: vec![history],
-        correction: None,
-        learnable: false,
-        rung: Rung::Specialists,
-        invitations: Vec::new(),
-        timers: Default::default(),
-        posts: Vec::new(),
-        publicity: Default::default(),
-        replied_to: None,
-        warning: None,
-        said: Vec::new(),
-        gone: false,
-        recent_letters: Vec::new(),
-        blocked: Default::default(),
-        need_by: None,
-        asked_for: None,
-        level: None,
-        library: None,
-        only_library: false,
-        told: Default::default(),
-    }
+    let ann = account(Network::Sandbox, "ann");
+    let question = samples::question(Code::parse("K7Q4").unwrap(), ann, "When?", now());
+    Question { subjects: vec![history], ..question }
 }
 
 fn now() -> Timestamp {

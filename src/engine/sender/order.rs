@@ -156,34 +156,19 @@ mod tests {
 
     use super::*;
     use crate::desk::letter::Content;
-    use crate::desk::{Account, AccountId, Anchor, Confidential, Input, InputId, Letter, Network};
-    use crate::desk::{Place, Settings, Visibility};
+    use crate::desk::{AccountId, Input, Letter, Network, Settings, Visibility};
     use crate::engine::Engine;
     use crate::engine::sender::moments::{at, waiting};
     use crate::networks::Connector;
     use crate::networks::sandbox::{self, Sandbox};
+    use crate::samples;
     use crate::store::Store;
     use crate::subjects::Subjects;
 
     fn letter(name: &str, to: &str, purpose: Purpose, made_at: i64) -> Row {
-        let letter = Letter {
-            id: crate::desk::LetterId::derive(&InputId::new("test", name), 0),
-            network: Network::Sandbox,
-            about: None,
-            purpose,
-            to: Account::new(Network::Sandbox, to, to),
-            words_of: None,
-            content: Content::Post {
-                text: Confidential::new(name),
-                mentions: Vec::new(),
-                visibility: Visibility::Direct,
-                reply_to: None,
-                language: None,
-                warning: None,
-            },
-            made_at: at(made_at),
-        };
-        (letter, waiting(0, 0))
+        let content = samples::words(name, Vec::new(), Visibility::Direct);
+        let letter = samples::letter(name, samples::account(Network::Sandbox, to), content, at(made_at));
+        (Letter { purpose, ..letter }, waiting(0, 0))
     }
 
     #[test]
@@ -211,18 +196,8 @@ mod tests {
     }
 
     fn said_by(who: &str, text: &str, number: usize) -> Input {
-        Input::Post(Box::new(crate::desk::Post {
-            place: Place::top(Network::Sandbox, Anchor::new(format!("p{number}"))),
-            author: Account::new(Network::Sandbox, who, who),
-            text: Confidential::new(text),
-            addressed: true,
-            mentions: Vec::new(),
-            visibility: Visibility::Public,
-            in_reply_to: None,
-            language: None,
-            warning: None,
-            seen_at: at(0),
-        }))
+        let author = samples::account(Network::Sandbox, who);
+        Input::Post(Box::new(samples::post(author, format!("p{number}"), text, at(0))))
     }
 
     /// A busy day: 10,000 people ask at once. Whoever waits for an answer comes first although everybody

@@ -282,8 +282,9 @@ fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::{Account, Anchor, Confidential, Network, Place, Visibility};
+    use crate::desk::{Account, Network};
     use crate::networks::bluesky::memory::walk::{SWEEP_PAGES_MAX, TOP_PAGES_MAX};
+    use crate::samples;
 
     const STARTED: &str = "2026-11-24T10:00:00Z";
     const PAGE: usize = 5;
@@ -365,19 +366,8 @@ mod tests {
     }
 
     fn item((name, indexed_at, named_at): &(String, Timestamp, Timestamp)) -> Item {
-        let anchor = Anchor::new(name.clone());
-        let post = Post {
-            place: Place::top(Network::Bluesky, anchor),
-            author: Account::new(Network::Bluesky, "did:plc:ann", "ann.test"),
-            text: Confidential::new("why?"),
-            addressed: true,
-            mentions: Vec::new(),
-            visibility: Visibility::Public,
-            in_reply_to: None,
-            language: None,
-            warning: None,
-            seen_at: *indexed_at,
-        };
+        let ann = Account::new(Network::Bluesky, "did:plc:ann", "ann.test");
+        let post = samples::post(ann, name, "why?", *indexed_at);
         Item {
             key: name.clone(),
             indexed_at: Some(*indexed_at),

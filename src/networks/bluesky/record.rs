@@ -168,8 +168,9 @@ fn is_language(tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::letter::{Mention, Purpose};
-    use crate::desk::{Account, Confidential, InputId, Letter, Visibility};
+    use crate::desk::letter::Mention;
+    use crate::desk::{Account, InputId, Visibility};
+    use crate::samples;
 
     #[test]
     fn tids_are_those_of_the_specification() {
@@ -207,23 +208,12 @@ mod tests {
             revision: Some(cid.to_owned()),
         };
         Outgoing {
-            letter: Letter {
-                id: letter_id(0),
-                network: Network::Bluesky,
-                about: None,
-                purpose: Purpose::Answer,
-                to: account,
-                words_of: None,
-                content: Content::Post {
-                    text: Confidential::new(text),
-                    mentions,
-                    visibility: Visibility::Public,
-                    reply_to: None,
-                    language: Some("en".to_owned()),
-                    warning: None,
-                },
-                made_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
-            },
+            letter: samples::letter(
+                "input",
+                account,
+                samples::words(text, mentions, Visibility::Public),
+                "2026-11-24T10:00:00.123456Z".parse().unwrap(),
+            ),
             reply_to: Some(Place {
                 network: Network::Bluesky,
                 post: anchor("p", "bafp"),

@@ -137,8 +137,8 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::desk::letter::Purpose;
-    use crate::desk::{Account, Anchor, Confidential, InputId, Letter, LetterId, Place};
+    use crate::desk::{Account, Anchor, Confidential, Place};
+    use crate::samples;
 
     fn server(version: &str) -> Server {
         Server::read(&json!({"version": version}))
@@ -158,16 +158,8 @@ pub(super) mod tests {
             language: Some("en".to_owned()),
             warning: Some(Confidential::new("surgery")),
         };
-        let letter = Letter {
-            id: LetterId::derive(&InputId::new("test", "a"), 0),
-            network: Network::Mastodon,
-            about: None,
-            purpose: Purpose::Answer,
-            to: ann(),
-            words_of: None,
-            content,
-            made_at: "2026-11-24T10:00:00Z".parse().unwrap(),
-        };
+        let made_at = "2026-11-24T10:00:00Z".parse().unwrap();
+        let letter = samples::letter("a", ann(), content, made_at);
         let place = Place::top(Network::Mastodon, Anchor::new("1135"));
         Outgoing { letter, reply_to: Some(place) }
     }

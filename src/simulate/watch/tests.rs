@@ -5,7 +5,8 @@
 
 use super::*;
 use crate::desk::letter::Mention;
-use crate::desk::{self, Account, Anchor, Confidential, Network, Place, Settings};
+use crate::desk::{self, Account, Network, Settings};
+use crate::samples;
 use crate::simulate::books::person_of;
 use crate::simulate::people::{self, account, term};
 use crate::simulate::population;
@@ -80,19 +81,8 @@ impl Scene {
     /// Somebody writes to the desk, and the watch hears it.
     fn says(&mut self, who: &Account, text: &str, visibility: Visibility) -> Input {
         self.posts += 1;
-        let anchor = Anchor::new(format!("post{}", self.posts));
-        let post = Post {
-            place: Place::top(Network::Sandbox, anchor),
-            author: who.clone(),
-            text: Confidential::new(text),
-            warning: None,
-            addressed: true,
-            mentions: Vec::new(),
-            visibility,
-            in_reply_to: None,
-            language: None,
-            seen_at: morning(),
-        };
+        let post = samples::post(who.clone(), format!("post{}", self.posts), text, morning());
+        let post = Post { visibility, ..post };
         self.watch.said(&post);
         Input::Post(Box::new(post))
     }
