@@ -122,15 +122,16 @@ fn the_share_of_answers_agrees_with_the_formula() {
 }
 
 /// A small desk where everything goes wrong: letters are lost, refused and shown twice, networks are down for
-/// hours, librarians quit in the middle, automata answer everything.
+/// hours, librarians quit in the middle, patrons edit and delete what they asked and want to be forgotten, automata
+/// answer everything.
 fn hostile() -> Population {
     let text = include_str!("simulate/hostile.toml");
     population::parse("hostile.toml", text).unwrap()
 }
 
-/// Promises 1 to 6, quiet hours and limits: checked after every step of many worlds, each to its end.
+/// Promises 1 to 8, quiet hours and limits: checked after every step of many worlds, each to its end.
 #[test]
-fn promises_1_to_6_hold_in_worlds_where_everything_goes_wrong() {
+fn promises_1_to_8_hold_in_worlds_where_everything_goes_wrong() {
     let worlds: u64 = std::env::var("SIMULATE_WORLDS").ok().map_or(1_000, |worlds| worlds.parse().unwrap());
     let first: u64 = std::env::var("SIMULATE_FIRST").ok().map_or(1, |first| first.parse().unwrap());
     let population = hostile();

@@ -35,6 +35,11 @@ impl Letter {
             Content::Delete { .. } => true,
         }
     }
+
+    /// Whether it is to this account or in its words.
+    pub(crate) fn concerns(&self, account: &AccountId) -> bool {
+        self.to.id == *account || self.words_of.as_ref() == Some(account)
+    }
 }
 
 /// What is to be done on the network.

@@ -11,6 +11,7 @@ use crate::desk::{Account, Network, Place, Visibility};
 use crate::simulate::dice::{Dice, Stream};
 use crate::simulate::people::{self, DAY, HOUR, Millis, People};
 use crate::simulate::population::Population;
+use crate::simulate::reacting::Doing;
 
 /// One question of a world, and what came of it.
 #[derive(Clone, Debug)]
@@ -107,9 +108,23 @@ pub(crate) fn text(question: &Asked, place: usize) -> String {
     }
 }
 
+/// What is asked after an edit: the same, under a mark of its own.
+pub(crate) fn edited(question: &Asked, place: usize) -> String {
+    let (old, new) = (mark(place), format!("§{place}e§"));
+    text(question, place).replace(&old, &format!("I mean the newer ones. {new}"))
+}
+
 /// The mark of the question at this place.
 pub(crate) fn mark(place: usize) -> String {
     format!("§{place}§")
+}
+
+/// What this patron wants after all, and when after asking, in milliseconds, if anything.
+pub(crate) fn second_thought(population: &Population, seed: u64, place: usize) -> Option<(Doing, f64)> {
+    let mut dice = Dice::of(seed, Stream::Patron, place as u64, 3);
+    let wait = dice.exponential(HOUR);
+    let what = [Doing::Edit, Doing::Delete, Doing::ForgetMe].get(dice.below(3)).copied()?;
+    dice.happens(population.patrons.second_thoughts).then_some((what, wait))
 }
 
 /// How long this patron waits before taking the question back, in milliseconds, if they do.

@@ -83,6 +83,12 @@ impl Books {
         codes.into_iter().filter_map(|code| self.questions.get(code)).cloned().collect()
     }
 
+    /// The codes of all questions that somebody has a part in, also of those that are over.
+    pub(crate) fn involving(&self, who: &AccountId) -> Vec<Code> {
+        let theirs = self.questions.values().filter(|question| question.involves(who));
+        theirs.map(|question| question.code.clone()).collect()
+    }
+
     /// The first code for this input that no question has.
     pub(crate) fn free_code(&self, input: &InputId) -> Option<Code> {
         Code::candidates(input).find(|code| !self.questions.contains_key(code))
@@ -121,6 +127,8 @@ impl Books {
             self.people.remove(account);
             self.roster.remove(account);
             self.links.retain(|_, link| link.with != *account);
+            self.letters
+                .retain(|_, kept| !kept.letter.as_ref().is_some_and(|letter| letter.concerns(account)));
         }
         let ids = step.letters.iter().map(|letter| letter.id.clone()).collect();
         for letter in step.letters {
@@ -172,8 +180,9 @@ pub(crate) fn person_of(input: &Input) -> Option<&AccountId> {
     use crate::desk::Action;
     match input {
         Input::Post(post) => Some(&post.author.id),
-        // Nobody edits or deletes anything here.
-        Input::Timer { .. } | Input::Overheard { .. } | Input::Edited { .. } | Input::Gone { .. } => None,
+        Input::Edited { post, .. } => Some(&post.author.id),
+        // Nothing is overheard here.
+        Input::Timer { .. } | Input::Overheard { .. } | Input::Gone { .. } => None,
         Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
         Input::Coordinator { action, .. } => match action {
             Action::AddLibrarian { account, .. } => Some(&account.id),

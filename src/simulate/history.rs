@@ -125,6 +125,7 @@ fn patrons(asked: &[&Question], settings: &Settings) -> Patrons {
         impatient: 0.1,
         patience_hours: 12.0,
         thanks: 0.5,
+        second_thoughts: 0.0,
         clarify: 0.5,
         clarify_minutes: 3.0,
         private: private as f64 / asked.len() as f64,

@@ -91,6 +91,9 @@ pub struct Patrons {
     /// How long half of these take, in minutes.
     #[serde(default = "clarify_minutes")]
     pub clarify_minutes: f64,
+    /// The share who edit what they asked, delete it, or say `forget me`, within about an hour.
+    #[serde(default)]
+    pub second_thoughts: f64,
     /// The share of questions asked in private.
     #[serde(default)]
     pub private: f64,

@@ -5,7 +5,8 @@
 
 use crate::desk::letter::Purpose;
 use crate::desk::question::Fate;
-use crate::desk::{Letter, Place, State};
+use crate::desk::{Input, Letter, Place, Post, State};
+use crate::simulate::asking;
 use crate::simulate::dice::{Dice, Stream};
 use crate::simulate::people::{self, HOUR, MINUTE, Millis};
 use crate::simulate::population::Group;
@@ -54,6 +55,11 @@ pub(crate) enum Doing {
     Clarify,
     Thanks,
     Cancel,
+    /// Of the post that asked.
+    Edit,
+    /// Of the post that asked.
+    Delete,
+    ForgetMe,
     Echo,
     Stop,
     Leave,
@@ -122,7 +128,7 @@ impl World<'_> {
         let (claims, asks_back) = (dice.happens(group.claims), dice.happens(group.asks_back));
         let forgets = dice.happens(group.forgets);
         let (passes, group_quits) = (group.passes, group.quits);
-        let quits_by = [Doing::Stop, Doing::Leave, Doing::Pause].get(dice.below(3)).copied();
+        let quits_by = [Doing::Stop, Doing::Leave, Doing::Pause, Doing::ForgetMe].get(dice.below(4)).copied();
         let quits_by = quits_by.unwrap_or(Doing::Leave);
         let looks_at = self.people.next_in_hours(librarian, self.now.saturating_add(wait as Millis));
         let who = Who::Librarian(librarian);
@@ -243,6 +249,7 @@ impl World<'_> {
             }
         };
         let text = match act.what {
+            Doing::Edit | Doing::Delete => return self.amend(act.question, act.what),
             Doing::Pass => "pass".to_owned(),
             Doing::Claim => "claim".to_owned(),
             Doing::AskBack => "ask: which of the two do you mean?".to_owned(),
@@ -254,6 +261,7 @@ impl World<'_> {
             Doing::Clarify => format!("It is about {}.", people::term(asked.about)),
             Doing::Thanks => "Thank you so much, that helped!".to_owned(),
             Doing::Cancel => "cancel".to_owned(),
+            Doing::ForgetMe => "forget me".to_owned(),
             Doing::Stop => "stop".to_owned(),
             Doing::Leave => "leave".to_owned(),
             Doing::Pause => "pause 1 day".to_owned(),
@@ -263,6 +271,21 @@ impl World<'_> {
         let visibility = asked.visibility;
         let post = self.post(author, text, visibility, below.as_ref());
         self.say(post);
+    }
+
+    /// A patron edits or deletes the post that asked.
+    fn amend(&mut self, question: usize, what: Doing) {
+        let Some(asked) = self.questions.get(question) else { return };
+        let Some(place) = asked.place.clone() else { return };
+        let input = if what == Doing::Delete {
+            Input::Gone { post: place.post_id() }
+        } else {
+            let text = asking::edited(asked, question);
+            let (author, visibility) = (asked.patron.clone(), asked.visibility);
+            let post = Post { place, addressed: true, ..self.post(author, text, visibility, None) };
+            Input::Edited { at: post.seen_at, post: Box::new(post) }
+        };
+        self.hear_of(input);
     }
 
     fn is_owner(&self, question: usize, account: &crate::desk::AccountId) -> bool {

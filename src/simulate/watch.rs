@@ -15,7 +15,8 @@ use crate::desk::allowance::Per;
 use crate::desk::letter::{Content, Purpose};
 use crate::desk::question::{Fate, Reason, Why};
 use crate::desk::{
-    AccountId, Code, Input, Letter, LetterId, Outcome, Person, Post, Question, State, Step, View, Visibility,
+    AccountId, Code, Input, Letter, LetterId, Outcome, Person, Post, PostId, Question, State, Step, View,
+    Visibility,
 };
 use crate::simulate::books::Books;
 use crate::simulate::people::{HOUR, Millis, People};
@@ -47,8 +48,15 @@ pub(crate) struct Watch {
     spoke: HashSet<AccountId>,
     opted_in: HashSet<AccountId>,
     stopped: HashSet<AccountId>,
-    /// Marks of what was said, and for whom it was meant.
-    marks: HashMap<String, Visibility>,
+    /// Marks of what was said, who said it, and for whom it was meant.
+    marks: HashMap<String, (AccountId, Visibility)>,
+    /// The marks of each post, as it is now.
+    posts: HashMap<PostId, Vec<String>>,
+    /// Marks of what was deleted, or said by somebody who is forgotten.
+    gone: HashSet<String>,
+    /// Marks of what says something else now.
+    replaced: HashSet<String>,
+    forgotten: HashSet<AccountId>,
     published: HashSet<LetterId>,
     /// When the desk wrote to people because of what they themselves wrote.
     replies: HashMap<AccountId, VecDeque<Millis>>,
@@ -67,6 +75,10 @@ impl Watch {
             opted_in: people.librarians.iter().map(|librarian| librarian.account.id.clone()).collect(),
             stopped: HashSet::new(),
             marks: HashMap::new(),
+            posts: HashMap::new(),
+            gone: HashSet::new(),
+            replaced: HashSet::new(),
+            forgotten: HashSet::new(),
             published: HashSet::new(),
             replies: HashMap::new(),
             daily: HashMap::new(),
@@ -84,22 +96,52 @@ impl Watch {
         }
     }
 
-    /// Somebody wrote to the desk.
+    /// Somebody wrote to the desk, or edited what they had written.
     pub(crate) fn said(&mut self, post: &Post) {
         self.spoke.insert(post.author.id.clone());
         for mark in marks(post.text.reveal()) {
-            self.marks.insert(mark.to_owned(), post.visibility);
+            self.marks.insert(mark.to_owned(), (post.author.id.clone(), post.visibility));
         }
     }
 
-    /// The desk has read a post: from now on it must not write to whoever said `stop`.
+    /// The desk has read a post, or heard of an edit or a deletion: from now on it must not write to whoever
+    /// said `stop`, nor repeat what nobody says any more.
     fn heard(&mut self, input: &Input) {
-        let Input::Post(post) = input else { return };
+        let post = match input {
+            Input::Post(post) => post,
+            Input::Edited { post, .. } => {
+                let now = marks(post.text.reveal()).map(str::to_owned).collect();
+                self.replaced.extend(self.posts.insert(post.id(), now).into_iter().flatten());
+                return;
+            }
+            Input::Gone { post } => {
+                self.gone.extend(self.posts.remove(post).into_iter().flatten());
+                return;
+            }
+            Input::Overheard { .. }
+            | Input::Timer { .. }
+            | Input::Delivered { .. }
+            | Input::Refused { .. }
+            | Input::Coordinator { .. } => return,
+        };
         let author = &post.author.id;
+        // What comes in after `forget me`, though written before, is said anew as far as anybody can tell.
+        self.spoke.insert(author.clone());
+        let said: Vec<String> = marks(post.text.reveal()).map(str::to_owned).collect();
+        self.gone.retain(|mark| !said.contains(mark));
+        self.posts.insert(post.id(), said);
         match post.text.reveal() {
             "stop" => {
                 self.stopped.insert(author.clone());
                 self.opted_in.remove(author);
+            }
+            "forget me" => {
+                self.forgotten.insert(author.clone());
+                self.spoke.remove(author);
+                self.opted_in.remove(author);
+                self.stopped.remove(author);
+                let theirs = self.marks.iter().filter(|(_, (said_by, _))| said_by == author);
+                self.gone.extend(theirs.map(|(mark, _)| mark.clone()));
             }
             text => {
                 self.stopped.remove(author);
@@ -120,6 +162,12 @@ impl Watch {
         self.must(is_welcome, "opt-in only", || {
             format!("a letter ({}) was sent to somebody who said `stop`", letter.purpose.word())
         });
+        if let Content::Post { text, .. } = &letter.content {
+            let gone = marks(text.reveal()).find(|mark| self.gone.contains(*mark)).map(str::to_owned);
+            self.must(gone.is_none(), "confidential", || {
+                format!("{gone:?} was posted ({}) after it was deleted", letter.purpose.word())
+            });
+        }
         let is_open = question.is_some_and(|question| question.state == State::Seeking);
         let is_invitation = letter.purpose == Purpose::Invitation;
         self.must(!is_invitation || is_open, "one owner", || {
@@ -136,9 +184,10 @@ impl Watch {
             let before = view.questions.iter().find(|before| before.code == question.code);
             self.looked_after(question);
             self.one_owner(question);
-            self.ends_are_told(before, question, step);
+            self.ends_are_told(before, question, input, step);
             self.taken_back(before, question, view);
             self.invited(before, question, view, step, people);
+            self.explained(before, question, step);
         }
         for person in &step.people {
             self.limits(person);
@@ -147,9 +196,13 @@ impl Watch {
             self.letter(letter, view, step);
         }
         self.loops(view, input, step);
+        self.nothing_is_shown_to_logs(input, step);
         for code in &step.erase {
             let before = view.questions.iter().find(|before| before.code == *code);
-            let is_over = before.is_none_or(|before| before.state.is_final() || before.state.is_held());
+            let is_over = before.is_none_or(|before| {
+                let is_forgotten = step.forget.contains(&before.patron.id);
+                is_forgotten || before.state.is_final() || before.state.is_held()
+            });
             self.must(is_over, "nothing is lost silently", || format!("{code} was erased while it was open"));
         }
     }
@@ -187,8 +240,8 @@ impl Watch {
         });
     }
 
-    /// Whoever's question ends, or is answered, is told in the same step.
-    fn ends_are_told(&mut self, before: Option<&Question>, question: &Question, step: &Step) {
+    /// Whoever's question ends, or is answered, is told in the same step; but who deleted it knows.
+    fn ends_are_told(&mut self, before: Option<&Question>, question: &Question, input: &Input, step: &Step) {
         if before.is_some_and(|before| before.state == question.state) {
             return;
         }
@@ -199,8 +252,9 @@ impl Watch {
         let is_told = match question.state {
             State::Answered { .. } => to_patron(&[Purpose::Answer]),
             State::Interview { .. } => to_patron(&[Purpose::Interview]),
+            State::Withdrawn if matches!(input, Input::Gone { .. }) => true,
             State::Unanswered | State::Withdrawn => {
-                to_patron(&[Purpose::Ending, Purpose::Notice, Purpose::Reply])
+                to_patron(&[Purpose::Ending, Purpose::Notice, Purpose::Reply, Purpose::Farewell])
             }
             State::Seeking if before.is_none() => to_patron(&[Purpose::Acknowledgement]),
             State::Seeking | State::Claimed { .. } | State::Closed | State::Held { .. } => true,
@@ -303,18 +357,25 @@ impl Watch {
 
     fn letter(&mut self, letter: &Letter, view: &View<'_>, step: &Step) {
         let to = &letter.to.id;
-        let is_known = self.spoke.contains(to) || self.opted_in.contains(to);
-        self.must(is_known, "opt-in only", || "the desk wrote to somebody it does not know".to_owned());
         let is_last_word = letter.purpose == Purpose::Farewell || letter.purpose == Purpose::Deletion;
+        let is_known = self.spoke.contains(to) || self.opted_in.contains(to);
+        let is_farewell = is_last_word && self.forgotten.contains(to);
+        self.must(is_known || is_farewell, "opt-in only", || {
+            format!("the desk wrote ({}) to somebody it does not know", letter.purpose.word())
+        });
         self.must(is_last_word || !self.stopped.contains(to), "opt-in only", || {
             "the desk wrote to somebody who said `stop`".to_owned()
         });
         let Content::Post { text, mentions, visibility, .. } = &letter.content else { return };
         let elsewhere = mentions.iter().filter(|mention| mention.account.id != *to).count();
         self.must(elsewhere == 0, "opt-in only", || "a letter mentions somebody else".to_owned());
-        let said: BTreeSet<(String, Visibility)> =
-            marks(text.reveal()).filter_map(|mark| Some((mark.to_owned(), *self.marks.get(mark)?))).collect();
+        let meant_for = |mark: &str| Some((mark.to_owned(), self.marks.get(mark)?.1));
+        let said: BTreeSet<(String, Visibility)> = marks(text.reveal()).filter_map(meant_for).collect();
         for (mark, meant_for) in said {
+            let is_said_no_more = self.gone.contains(&mark) || self.replaced.contains(&mark);
+            self.must(!is_said_no_more, "confidential", || {
+                format!("{mark} was passed on ({}) though nobody says it any more", letter.purpose.word())
+            });
             self.must(*visibility <= meant_for, "never wider", || format!("{mark} became more visible"));
         }
         let about = letter.about.as_ref();
@@ -346,11 +407,40 @@ impl Watch {
         self.must(within <= cap, "no loops", || format!("{within} letters to one person in an hour"));
     }
 
-    /// The world is at its end: nothing is open, and every letter is settled.
+    /// Whoever is asked is told why, and a new question says why it is in its subjects.
+    fn explained(&mut self, before: Option<&Question>, question: &Question, step: &Step) {
+        let code = &question.code;
+        let is_noted = step.journal.iter().any(|entry| entry.code == *code);
+        self.must(before.is_some() || is_noted, "explained", || {
+            format!("nothing says why {code} is where it is")
+        });
+        let known = before.map_or(0, |before| before.invitations.len());
+        for invitation in question.invitations.iter().skip(known) {
+            let why = |letter: &Letter| match &letter.content {
+                Content::Post { text, .. } => text.reveal().contains("You're asked because"),
+                Content::Delete { .. } => false,
+            };
+            let mut theirs = step.letters.iter().filter(|letter| letter.to.id == invitation.librarian.id);
+            let is_told = theirs.any(why) || invitation.why == Why::Digest;
+            self.must(is_told, "explained", || format!("{code} was offered to somebody who is not told why"));
+        }
+    }
+
+    /// What goes into logs when somebody writes down a step is no word of anybody's.
+    fn nothing_is_shown_to_logs(&mut self, input: &Input, step: &Step) {
+        let shown = format!("{input:?} {step:?}");
+        self.must(!shown.contains('§'), "confidential", || "what somebody wrote can be logged".to_owned());
+    }
+
+    /// The world is at its end: nothing is open, nothing is kept, and every letter is settled.
     pub(crate) fn at_end(&mut self, books: &Books) {
         for question in books.questions() {
+            let (code, state) = (&question.code, question.state.word());
             self.must(question.state.is_final(), "nothing is lost silently", || {
-                format!("{} is {} at the end of all time", question.code, question.state.word())
+                format!("{code} is {state} at the end of all time")
+            });
+            self.must(!question.state.is_final(), "confidential", || {
+                format!("{code} ({state}) is kept for ever")
             });
         }
         let unsettled = books.unsettled();

@@ -42,6 +42,8 @@ pub(crate) enum Happening {
     Asks(usize),
     /// A post comes to the desk.
     Arrives(Box<Post>),
+    /// The desk hears that a post was edited or deleted.
+    HearsOf(Box<Input>),
     /// A letter's turn has come; how often it was tried before.
     Send(LetterId, u8),
     /// It is looked whether a letter is on its network.
@@ -212,6 +214,7 @@ impl<'p> World<'p> {
         match what {
             Happening::Asks(place) => self.ask(place),
             Happening::Arrives(post) => self.arrive(post),
+            Happening::HearsOf(input) => self.decide(*input),
             Happening::Send(id, tries) => self.send(&id, tries),
             Happening::Look(id, tries) => self.look(&id, tries),
             Happening::Timer(code, reason, at) => {
@@ -237,6 +240,10 @@ impl<'p> World<'p> {
         self.say(post);
         if let Some(wait) = asking::patience(self.population, self.seed, place) {
             let act = Act { who: Who::Patron, what: Doing::Cancel, question: place, below: None };
+            self.push_after(wait, Happening::Acts(Box::new(act)));
+        }
+        if let Some((what, wait)) = asking::second_thought(self.population, self.seed, place) {
+            let act = Act { who: Who::Patron, what, question: place, below: None };
             self.push_after(wait, Happening::Acts(Box::new(act)));
         }
     }
@@ -282,6 +289,16 @@ impl<'p> World<'p> {
         self.push_after(wait, Happening::Arrives(Box::new(post)));
     }
 
+    /// The network tells the desk, later than its posts, that somebody edited or deleted one of theirs.
+    pub(crate) fn hear_of(&mut self, change: Input) {
+        if let (Some(watch), Input::Edited { post, .. }) = (&mut self.watch, &change) {
+            watch.said(post);
+        }
+        let mut dice = Dice::of(self.seed, Stream::Receiving, self.posts, 1);
+        let wait = dice.exponential(2.0 * self.population.network.to_desk_seconds * SECOND);
+        self.push_after(wait, Happening::HearsOf(Box::new(change)));
+    }
+
     fn arrive(&mut self, post: Box<Post>) {
         // As the engine does: a reply to a letter that is still in doubt waits until it is settled.
         let is_in_doubt = post.in_reply_to.as_ref().is_some_and(|parent| {
@@ -308,18 +325,20 @@ impl<'p> World<'p> {
         match &input {
             Input::Post(post) => {
                 link = post.in_reply_to.as_ref().and_then(|parent| self.books.link(parent)).cloned();
-                named.extend(link.iter().filter_map(|link| link.code.clone()));
+                if post.text.reveal() == "forget me" {
+                    named.extend(self.books.involving(&post.author.id));
+                }
             }
             Input::Timer { code, .. } => named.push(code.clone()),
             Input::Delivered { letter, .. } | Input::Refused { letter, .. } => {
                 named.extend(letter.about.iter().cloned());
             }
-            // Nobody edits or deletes anything here, and nothing is overheard.
-            Input::Coordinator { .. }
-            | Input::Overheard { .. }
-            | Input::Edited { .. }
-            | Input::Gone { .. } => {}
+            Input::Edited { post, .. } => link = self.books.link(&post.id()).cloned(),
+            Input::Gone { post } => link = self.books.link(post).cloned(),
+            // Nothing is overheard here.
+            Input::Coordinator { .. } | Input::Overheard { .. } => {}
         }
+        named.extend(link.iter().filter_map(|link| link.code.clone()));
         let is_post = matches!(input, Input::Post(_));
         // What became of a letter concerns the question it is about, and no other.
         let others = who.filter(|_| is_post);

@@ -430,7 +430,7 @@ impl Tables {
     fn forget(&mut self, account: &AccountId) {
         self.people.remove(&digest(account));
         self.links.retain(|_, (_, link)| link.with != *account);
-        let theirs = self.letters.values().filter(|kept| rows::concerns(&kept.letter, account));
+        let theirs = self.letters.values().filter(|kept| kept.letter.concerns(account));
         let theirs: Vec<LetterId> = theirs.map(|kept| kept.letter.id.clone()).collect();
         for id in &theirs {
             self.drop_letter(id);

@@ -135,11 +135,6 @@ pub(super) fn post_of(delivery: &Delivery) -> Option<PostId> {
     }
 }
 
-/// Whether a letter is written to this account or carries its words.
-pub(super) fn concerns(letter: &Letter, account: &AccountId) -> bool {
-    letter.to.id == *account || letter.words_of.as_ref() == Some(account)
-}
-
 /// Whether nothing about this person has to be remembered: no librarian, nobody who said `stop` or
 /// `no learning`, and nothing said to them since `before`.
 pub(super) fn is_long_gone(person: &Person, before: Timestamp) -> bool {

@@ -173,6 +173,7 @@ impl Check {
         for (key, value) in [
             ("impatient", patrons.impatient),
             ("thanks", patrons.thanks),
+            ("second_thoughts", patrons.second_thoughts),
             ("clarify", patrons.clarify),
             ("private", patrons.private),
             ("librarians_ask", patrons.librarians_ask),

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::desk::letter::Mention;
-use crate::desk::{self, Account, Network, Settings};
+use crate::desk::{self, Account, Confidential, Network, Settings};
 use crate::samples;
 use crate::simulate::books::person_of;
 use crate::simulate::people::{self, account, term};
@@ -145,6 +145,8 @@ fn each_broken_promise_is_noticed() {
     const QUIET: &str = "quiet hours";
     const LIMITS: &str = "limits";
     const LOOPS: &str = "no loops";
+    const CONFIDENTIAL: &str = "confidential";
+    const EXPLAINED: &str = "explained";
     let rows: &[(&str, Change, &str, &str)] = &[
         (
             "a letter to a stranger",
@@ -153,7 +155,7 @@ fn each_broken_promise_is_noticed() {
                 step.letters.push(stranger);
             },
             OPT_IN,
-            "wrote to somebody it does not know",
+            "to somebody it does not know",
         ),
         (
             "a stranger is mentioned",
@@ -173,6 +175,15 @@ fn each_broken_promise_is_noticed() {
             },
             OPT_IN,
             "offered to somebody who did not opt in",
+        ),
+        (
+            "an invitation to somebody who is forgotten",
+            |scene, _, _| {
+                let forgetting = scene.says(&librarian(0), "forget me", Visibility::Direct);
+                scene.watch.heard(&forgetting);
+            },
+            OPT_IN,
+            "wrote (invitation) to somebody it does not know",
         ),
         (
             "an invitation to somebody who said stop",
@@ -255,6 +266,11 @@ fn each_broken_promise_is_noticed() {
             |scene, _, step| {
                 scene.watch.opted_in.insert(ann().id);
                 question(step).invitations[0].librarian = ann();
+                let mut own = Letter { to: ann(), ..letter(step, Purpose::Invitation).clone() };
+                if let Content::Post { mentions, .. } = &mut own.content {
+                    mentions.clear();
+                }
+                step.letters.push(own);
             },
             ONCE,
             "offered to its own patron",
@@ -326,6 +342,44 @@ fn each_broken_promise_is_noticed() {
             LOOPS,
             "letters to one person in an hour",
         ),
+        (
+            "what was deleted is passed on",
+            |scene, input, _| {
+                scene.watch.heard(input);
+                let Input::Post(post) = &input else { return };
+                *input = Input::Gone { post: post.id() };
+            },
+            CONFIDENTIAL,
+            "mark was passed on (invitation) though nobody says it any more",
+        ),
+        (
+            "what was edited is passed on as it was",
+            |scene, input, _| {
+                scene.watch.heard(input);
+                let Input::Post(post) = &input else { return };
+                let now = Post { text: Confidential::new("What is §this§?"), ..*post.clone() };
+                *input = Input::Edited { at: now.seen_at, post: Box::new(now) };
+            },
+            CONFIDENTIAL,
+            "mark was passed on (invitation) though nobody says it any more",
+        ),
+        (
+            "what somebody wrote can be logged",
+            |_, _, step| step.journal[0].what.push_str("§mark§"),
+            CONFIDENTIAL,
+            "what somebody wrote can be logged",
+        ),
+        ("nothing says why", |_, _, step| step.journal.clear(), EXPLAINED, "nothing says why"),
+        (
+            "a librarian is not told why",
+            |_, _, step| {
+                if let Content::Post { text, .. } = &mut letter(step, Purpose::Invitation).content {
+                    *text = Confidential::new("A question for you: what is §mark§?");
+                }
+            },
+            EXPLAINED,
+            "somebody who is not told why",
+        ),
     ];
     for (name, change, promise, words) in rows {
         let mut scene = Scene::new();
@@ -357,7 +411,7 @@ fn one_invitation_too_many_on_a_day_is_noticed() {
     assert_eq!(scene.found(), ["limits"], "{}", scene.told());
 }
 
-/// Promises 2, 3 and 5, for letters that come out on a network.
+/// Promises 2, 3, 5 and 7, for letters that come out on a network.
 #[test]
 fn letters_that_should_not_appear_are_noticed() {
     let appears = |times: usize, change: fn(&mut Scene, &mut Letter, &mut Question)| {
@@ -380,6 +434,10 @@ fn letters_that_should_not_appear_are_noticed() {
         scene.watch.heard(&stopping);
     };
     assert_eq!(appears(1, stopped), ["opt-in only"]);
+    let deleted = |scene: &mut Scene, _: &mut Letter, _: &mut Question| {
+        scene.watch.gone.insert("mark".to_owned());
+    };
+    assert_eq!(appears(1, deleted), ["confidential"]);
 }
 
 /// Promise 4, at the end of a world: open questions, letters under way, lists of what is over.
@@ -399,6 +457,19 @@ fn what_is_left_over_at_the_end_is_noticed() {
     for words in ["is seeking at the end of all time", "letters were never settled", "that are over"] {
         assert!(scene.told().contains(words), "{words}: {}", scene.told());
     }
+}
+
+/// Promise 7: what is over is erased in time.
+#[test]
+fn what_is_kept_for_ever_is_noticed() {
+    let mut scene = Scene::new();
+    let (_, mut step) = scene.asks(Visibility::Public);
+    step.letters.clear();
+    step.people.clear();
+    question(&mut step).state = State::Closed;
+    scene.books.apply(step);
+    scene.watch.at_end(&scene.books);
+    assert_eq!(scene.found(), ["confidential"], "{}", scene.told());
 }
 
 /// Whatever is wrong in a long world, only the first cases are written down; all are counted.

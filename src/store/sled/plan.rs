@@ -306,7 +306,7 @@ fn forget(
     }
     for (key, main) in layers.scan_prefix(&[keys::RECORD])? {
         let record: Record<Letter, IgnoredAny, IgnoredAny> = layers.decode(RECORD, &key, &main)?;
-        for row in record.letters.iter().filter(|row| rows::concerns(&row.letter, &account)) {
+        for row in record.letters.iter().filter(|row| row.letter.concerns(&account)) {
             if let Some(letter) = stored_letter(layers, &keys::letter(&row.letter.id))? {
                 remove_letter(layers, &letter)?;
             }
