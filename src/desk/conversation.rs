@@ -109,7 +109,7 @@ fn by_no_person(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
 /// What is not for the desk, and why.
 fn not_for_us(draft: &Draft<'_>, post: &Post) -> Option<Outcome> {
     let settings = draft.view.settings;
-    if has_a_part(draft, post) || asks_to_be_left_alone(draft, post) {
+    if has_a_part(draft, post) || asks_to_be_left_alone(draft, post) || asks_for_a_rest(draft, post) {
         return None;
     }
     if settings.mentions_max < post.mentions.len() {
@@ -130,6 +130,14 @@ fn has_a_part(draft: &Draft<'_>, post: &Post) -> bool {
 pub(crate) fn asks_to_be_left_alone(draft: &Draft<'_>, post: &Post) -> bool {
     let said = commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
     matches!(said, Said::Stop | Said::ForgetMe)
+}
+
+/// Whether a librarian wants to be asked no more, or not now. That works below a post of the desk that was
+/// forgotten since, as the two words do that work for everybody.
+fn asks_for_a_rest(draft: &Draft<'_>, post: &Post) -> bool {
+    let is_librarian = draft.person(&post.author.id).is_some_and(|person| person.librarian.is_some());
+    let said = || commands::read(post.text.reveal(), Speaker::Anyone, draft.view.subjects).said;
+    is_librarian && matches!(said(), Said::Leave | Said::Pause(_))
 }
 
 /// The post with the audience its author meant. Where a network's copies of what is public are unlisted,
