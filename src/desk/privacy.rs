@@ -11,7 +11,7 @@ use crate::desk::letter::Purpose;
 use crate::desk::post::{Account, AccountId};
 use crate::desk::question::{DeskPost, Fate, Question, State};
 use crate::desk::step::Outcome;
-use crate::desk::{linking, patron, volunteering, wording};
+use crate::desk::{escalation, linking, patron, volunteering, wording};
 
 /// `stop`: no more letters, off the roster, open questions withdrawn.
 pub(crate) fn stop(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
@@ -22,8 +22,21 @@ pub(crate) fn stop(draft: &mut Draft<'_>, spoken: &Spoken<'_>) -> Outcome {
             patron::withdraw(draft, &code);
         }
         volunteering::resign(draft, &account);
+        hear_no_thanks(draft, &account.id);
     }
     Outcome::Commanded
+}
+
+/// Lets nobody who said `stop` be the one whom thanks reach: their patron is told nothing that is not so.
+fn hear_no_thanks(draft: &mut Draft<'_>, librarian: &AccountId) {
+    let answered = |question: &&Question| {
+        question.invitation(librarian).is_some_and(|invitation| invitation.fate == Fate::Claimed)
+    };
+    let theirs: Vec<Code> =
+        draft.questions().filter(answered).map(|question| question.code.clone()).collect();
+    for code in theirs {
+        escalation::set_fate(draft, &code, librarian, Fate::Lapsed);
+    }
 }
 
 /// `forget me`: everything of this person is erased, here and on the networks.

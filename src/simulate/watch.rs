@@ -140,6 +140,8 @@ impl Watch {
                 self.spoke.remove(author);
                 self.opted_in.remove(author);
                 self.stopped.remove(author);
+                // Nobody remembers how much they were written.
+                self.replies.remove(author);
                 let theirs = self.marks.iter().filter(|(_, (said_by, _))| said_by == author);
                 self.gone.extend(theirs.map(|(mark, _)| mark.clone()));
             }

@@ -325,7 +325,7 @@ impl<'p> World<'p> {
         match &input {
             Input::Post(post) => {
                 link = post.in_reply_to.as_ref().and_then(|parent| self.books.link(parent)).cloned();
-                if post.text.reveal() == "forget me" {
+                if matches!(post.text.reveal(), "stop" | "forget me") {
                     named.extend(self.books.involving(&post.author.id));
                 }
             }
