@@ -284,7 +284,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn write(&mut self, words: Words<'_>) -> Written {
         let network = words.to.id.network;
         let is_stopped = self.person(&words.to.id).is_some_and(|person| person.stopped);
-        if is_stopped && words.purpose != Purpose::Farewell {
+        if is_stopped && words.purpose != Purpose::Farewell || words.to.is_nobody() {
             return Written::Unwanted;
         }
         let place = words.place.filter(|place| place.network == network).cloned();

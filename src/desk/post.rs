@@ -255,6 +255,16 @@ impl Account {
     pub fn new(network: Network, id: impl Into<String>, handle: impl Into<String>) -> Account {
         Account { id: AccountId::new(network, id), handle: handle.into(), bot: false }
     }
+
+    /// Stands for somebody who wanted to be forgotten. No network has such an account.
+    pub fn nobody(network: Network) -> Account {
+        Account::new(network, "", "")
+    }
+
+    /// Whether this is [`Account::nobody`].
+    pub fn is_nobody(&self) -> bool {
+        self.id.id.is_empty()
+    }
 }
 
 impl fmt::Debug for Account {

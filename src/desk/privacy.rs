@@ -79,14 +79,22 @@ fn forget(draft: &mut Draft<'_>, author: &Account) {
 /// Takes somebody's name out of a question that they were asked or offered an answer to.
 fn strike_out(draft: &mut Draft<'_>, code: &Code, account: &Account) {
     let Some(question) = draft.question_mut(code) else { return };
-    let nobody = Account::new(account.id.network, "", "");
+    let nobody = Account::nobody(account.id.network);
     for invitation in
         question.invitations.iter_mut().filter(|invitation| invitation.librarian.id == account.id)
     {
         invitation.librarian = nobody.clone();
         invitation.place = None;
-        if invitation.fate == Fate::Waiting {
-            invitation.fate = Fate::Passed;
+        match invitation.fate {
+            Fate::Waiting => invitation.fate = Fate::Passed,
+            // Nobody is thanked for the answer any more.
+            Fate::Claimed => invitation.fate = Fate::Lapsed,
+            Fate::Passed
+            | Fate::Referred
+            | Fate::NotSolved
+            | Fate::Misdirected
+            | Fate::Lapsed
+            | Fate::Undelivered => {}
         }
     }
     if let Some(correction) = question.correction.as_mut().filter(|said| said.by.id == account.id) {
