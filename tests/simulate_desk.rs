@@ -72,6 +72,8 @@ fn as_many_volunteers_as_are_recommended_are_enough_and_half_of_them_are_not() {
     // Other worlds have other luck: four questions in a hundred.
     let found = share_with(&population, &plan, |count| count);
     assert!(GOAL.share - 0.04 <= found, "{found}: {plan:#?}");
+    let minutes = f64::from(plan.minutes.unwrap());
+    assert!(0.0 < minutes && minutes <= GOAL.minutes, "{plan:#?}");
     let of_half = share_with(&population, &plan, |count| count / 2);
     assert!(of_half < GOAL.share - 0.04, "{of_half}: {plan:#?}");
 }
@@ -95,7 +97,7 @@ fn a_goal_that_nobody_can_reach_is_said_to_be_out_of_reach() {
     population.librarians[0].answers = 0.0;
     let plan = staff::plan(&population, &Settings::default(), GOAL, 5, &mut |_| {});
     assert!(!plan.reached, "{plan:#?}");
-    assert_eq!((plan.share, plan.most), (0.0, 0.0));
+    assert_eq!((plan.share, plan.most, plan.minutes), (0.0, 0.0, None));
     assert!(plan.volunteers < 20, "more volunteers were no help: {plan:#?}");
 }
 
@@ -120,7 +122,7 @@ fn the_same_seed_gives_the_same_plan_for_programs_and_for_people() {
     assert_eq!(once, staff(&["--json", "--seed", "8"]));
     let plan: serde_json::Value = serde_json::from_str(&once).unwrap();
     let keys: Vec<&str> = plan.as_object().unwrap().keys().map(String::as_str).collect();
-    for key in ["reached", "volunteers", "share", "least", "most", "shifts"] {
+    for key in ["reached", "volunteers", "share", "least", "most", "minutes", "shifts"] {
         assert!(keys.contains(&key), "{key}: {once}");
     }
     assert_eq!(plan["reached"], true);
@@ -130,6 +132,33 @@ fn the_same_seed_gives_the_same_plan_for_programs_and_for_people() {
     let per_cent = format!("{:.1} %", plan["share"].as_f64().unwrap() * 100.0);
     assert!(shown.contains(&format!("In five other worlds {per_cent} were answered in time")), "{shown}");
     assert!(shown.contains("assumed: days = 7"), "{shown}");
+}
+
+/// Nobody reads and answers within a minute. That is said, with the time in which it can be done.
+#[test]
+fn where_more_volunteers_are_no_help_it_is_said_how_long_it_takes() {
+    let output = stumper(&["simulate", "--staff", "--population", SMALL, "--goal", "50", "--within", "1m"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("No plan was found that answers 50 % of questions within 1 min"), "{shown}");
+    assert!(shown.contains("more of them bring no\nmore") && shown.contains(" and 50 % within "), "{shown}");
+}
+
+/// A desk that asks one librarian at a time comes to other numbers, and does so only where it is told to.
+#[test]
+fn the_desk_behaves_as_configured_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bot.toml");
+    std::fs::write(&config, "[routing]\ninvite_at_most = 1\n[network.sandbox]\nenabled = true\n").unwrap();
+    let invitations = |more: &[&str]| {
+        let config = config.to_str().unwrap();
+        let arguments = ["--config", config, "simulate", "--preset", "town", "--days", "2", "--json"];
+        let output = stumper(&[&arguments[..], more].concat());
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["invitations_per_answer"].as_f64().unwrap()
+    };
+    let (as_shipped, as_configured) = (invitations(&[]), invitations(&["--as-configured"]));
+    assert_ne!(as_configured, as_shipped);
+    assert_eq!(invitations(&[]), as_shipped);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// The desk's own history and roster, as counts and hours without names.
     #[arg(long, conflicts_with_all = ["preset", "population"])]
     from_desk: bool,
+    /// Let the desk behave as its configuration says, instead of as shipped.
+    #[arg(long)]
+    as_configured: bool,
     /// How librarians are invited: `waves`, `broadcast`, `one_at_a_time` or `round_robin`.
     #[arg(long, value_name = "NAME", value_parser = policy, default_value = "waves")]
     policy: Policy,
@@ -96,11 +99,15 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Problem>
     if let Some(name) = &arguments.show_preset {
         return output::data(text_of(name)).map(|()| Exit::Fine);
     }
-    let (population, text, settings) = match arguments.from_desk {
-        true => check::usable_config(config).and_then(|config| of_desk(&config))?,
-        false => {
-            the_population(arguments).map(|(population, text)| (population, text, Settings::default()))?
-        }
+    let (population, text, settings) = if arguments.from_desk {
+        check::usable_config(config).and_then(|config| of_desk(&config))?
+    } else {
+        let (population, text) = the_population(arguments)?;
+        let settings = match arguments.as_configured {
+            true => check::usable_config(config)?.settings,
+            false => Settings::default(),
+        };
+        (population, text, settings)
     };
     if arguments.staff {
         return staff(arguments, &population, &settings, &text);
@@ -178,7 +185,16 @@ fn planned(arguments: &Arguments, population: &Population, plan: &Plan) -> Strin
     let found = match plan.reached {
         true => format!("{} volunteers answer {goal}", plan.volunteers),
         false => {
-            format!("No plan was found that answers {goal}; the best has {} volunteers", plan.volunteers)
+            let later = plan.minutes.map_or_else(String::new, |minutes| {
+                let minutes = output::roughly(SignedDuration::from_mins(minutes.into()));
+                format!(" and {} % within {minutes}", arguments.goal)
+            });
+            format!(
+                "No plan was found that answers {goal}: as these people react and write, more of them bring no\n\
+                 more. The best has {} volunteers, who answer {} in that time{later}",
+                plan.volunteers,
+                share(plan.share),
+            )
         }
     };
     let rows: Vec<Vec<String>> = plan

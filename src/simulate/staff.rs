@@ -25,6 +25,9 @@ const SHIFT_HOURS: usize = 24 / SHIFTS;
 /// Days that are simulated to try a plan.
 const DAYS: u32 = 7;
 
+/// A longer time is no time in which a question is answered, in minutes.
+const MINUTES_MAX: u32 = 7 * 24 * 60;
+
 /// How often a plan grows at most.
 const ROUNDS_MAX: usize = 60;
 
@@ -60,6 +63,8 @@ pub struct Plan {
     /// The smallest and the largest share among these worlds.
     pub least: f64,
     pub most: f64,
+    /// The minutes within which these volunteers answer the share that was asked for; `None` where that is never.
+    pub minutes: Option<u32>,
     pub shifts: Vec<Shift>,
 }
 
@@ -235,13 +240,14 @@ impl Staff<'_> {
         let population = self.staffed();
         let (mut shares, mut misses) = (Vec::new(), Misses::new());
         for seed in seeds {
-            shares.push(self.lived_through(&population, seed, &mut misses));
+            let results = self.lived_through(&population, seed, &mut misses);
+            shares.push(results.within_minutes(self.goal.minutes));
         }
         (mean(&shares), misses)
     }
 
-    /// The share of questions answered in time in one world. Those that were not are added to `misses`.
-    fn lived_through(&self, population: &Population, seed: u64, misses: &mut Misses) -> f64 {
+    /// What came of one world. Questions that were not answered in time are added to `misses`.
+    fn lived_through(&self, population: &Population, seed: u64, misses: &mut Misses) -> Results {
         let mut world = World::new(population, self.settings, DAYS, seed, false);
         world.run(&mut |_| {});
         let limit = (self.goal.minutes * crate::simulate::people::MINUTE) as i64;
@@ -255,14 +261,20 @@ impl Staff<'_> {
             let hour = usize::from(zone.to_datetime(at).hour().unsigned_abs());
             *misses.entry((hour / SHIFT_HOURS, asked.subject)).or_default() += 1.0;
         }
-        Results::of(&world, "waves", DAYS).within_minutes(self.goal.minutes)
+        Results::of(&world, "waves", DAYS)
     }
 
     fn finished(&self, seed: u64) -> Plan {
         let population = self.staffed();
-        let shares: Vec<f64> =
+        let worlds: Vec<Results> =
             others(seed).map(|seed| self.lived_through(&population, seed, &mut Misses::new())).collect();
+        let within = |minutes: f64| -> Vec<f64> {
+            worlds.iter().map(|results| results.within_minutes(minutes)).collect()
+        };
+        let shares = within(self.goal.minutes);
         let share = mean(&shares);
+        let all: Vec<u32> = (1..=MINUTES_MAX).collect();
+        let enough = all.partition_point(|minutes| mean(&within(f64::from(*minutes))) < self.goal.share);
         let ids = crate::simulate::people::subject_ids(self.population);
         let shifts = self.kinds.iter().map(|((shift, subjects, is_general), count)| Shift {
             hours: hours_of(*shift),
@@ -277,6 +289,7 @@ impl Staff<'_> {
             share,
             least: shares.iter().copied().fold(1.0, f64::min),
             most: shares.iter().copied().fold(0.0, f64::max),
+            minutes: all.get(enough).copied(),
             shifts: shifts.collect(),
         }
     }
