@@ -123,6 +123,12 @@ def spacy_phrase_matcher(terms, questions):
     return lambda text: matcher(language.make_doc(text)), questions
 
 
+def stemming():
+    """What stems a list of words, and what makes of a text its stems between spaces."""
+    stem_words = importlib.import_module("Stemmer").Stemmer("english").stemWords
+    return stem_words, lambda text: f" {' '.join(stem_words(words_of(text)))} "
+
+
 def stems_of_terms(terms, stemmed):
     """Each term's stems between spaces, with the terms and subjects it stands for."""
     found = collections.defaultdict(list)
@@ -132,11 +138,7 @@ def stems_of_terms(terms, stemmed):
 
 
 def the_same_without_evidence(terms, questions):
-    stemmer = importlib.import_module("Stemmer").Stemmer("english")
-
-    def stemmed(text):
-        return f" {' '.join(stemmer.stemWords(words_of(text)))} "
-
+    _, stemmed = stemming()
     automaton = automaton_of(stems_of_terms(terms, stemmed))
 
     def classify(text):
@@ -150,17 +152,13 @@ def the_same_without_evidence(terms, questions):
 
 
 def the_same_in_python(terms, questions):
-    stemmer = importlib.import_module("Stemmer").Stemmer("english")
-
-    def stemmed(text):
-        return f" {' '.join(stemmer.stemWords(words_of(text)))} "
-
+    stem_words, stemmed = stemming()
     automaton = automaton_of(stems_of_terms(terms, stemmed))
 
     def classify(text):
         """The subjects, best first, and where in the text the terms stand that say so."""
         places = list(WORD.finditer(text))
-        stems = stemmer.stemWords([fold(place.group()) for place in places])
+        stems = stem_words([fold(place.group()) for place in places])
         matches = list(automaton.iter(f" {' '.join(stems)} "))
         if not matches:
             return [], []

@@ -328,7 +328,7 @@ struct Known {
 
 impl Known {
     fn read(store: &Store, input: &Input, id: &InputId) -> Result<Known, StoreError> {
-        let who = person_of(input);
+        let who = input.whose();
         let person = who.map(|who| store.person(who)).transpose()?.flatten();
         let link = known_post(input).map(|post| store.link(&post)).transpose()?.flatten();
         let mut codes: BTreeSet<Code> = codes_of(input).into_iter().collect();
@@ -377,23 +377,6 @@ fn others(
     }
     wanted.remove(&post.author.id);
     wanted.iter().filter_map(|account| store.person(account).transpose()).collect()
-}
-
-/// The account whose row and questions an input may change.
-fn person_of(input: &Input) -> Option<&AccountId> {
-    match input {
-        Input::Post(post) | Input::Overheard { post, .. } | Input::Edited { post, .. } => {
-            Some(&post.author.id)
-        }
-        Input::Timer { .. } | Input::Gone { .. } => None,
-        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
-        Input::Coordinator { action, .. } => match action {
-            Action::AddLibrarian { account, .. } => Some(&account.id),
-            Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } | Action::JudgeOffer { .. } => None,
-            Action::ReassignQuestion { to, .. } => Some(to),
-        },
-    }
 }
 
 /// The post by which the question of an input is found.

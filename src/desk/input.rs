@@ -68,6 +68,25 @@ pub enum Action {
 }
 
 impl Input {
+    /// The account whose entry and questions this may change, if it is somebody's.
+    pub(crate) fn whose(&self) -> Option<&AccountId> {
+        match self {
+            Input::Post(post) | Input::Overheard { post, .. } | Input::Edited { post, .. } => {
+                Some(&post.author.id)
+            }
+            Input::Timer { .. } | Input::Gone { .. } => None,
+            Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
+            Input::Coordinator { action, .. } => match action {
+                Action::AddLibrarian { account, .. } => Some(&account.id),
+                Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
+                Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } | Action::JudgeOffer { .. } => {
+                    None
+                }
+                Action::ReassignQuestion { to, .. } => Some(to),
+            },
+        }
+    }
+
     /// What makes this input the same when it comes again.
     pub fn id(&self) -> InputId {
         match self {

@@ -47,36 +47,21 @@ pub(crate) fn ask(draft: &mut Draft<'_>, post: &Post) -> Outcome {
 pub(crate) fn question(draft: &Draft<'_>, code: &Code, post: &Post, state: State) -> Question {
     let objects = draft.person(&post.author.id).is_some_and(|person| person.no_learning);
     let is_public = post.visibility == Visibility::Public;
+    let text = limited(post.text.reveal());
     Question {
-        code: code.clone(),
-        version: 0,
-        patron: post.author.clone(),
         visibility: post.visibility,
         language: post.language.clone(),
-        text: Confidential::new(limited(post.text.reveal())),
         warning: post.warning.as_ref().map(|warning| Confidential::new(outbox::defused(warning.reveal()))),
-        said: vec![Piece { post: post.id(), bytes: limited(post.text.reveal()).len() }],
-        gone: false,
-        place: post.place.clone(),
-        asked_at: draft.now,
+        said: vec![Piece { post: post.id(), bytes: text.len() }],
         state,
-        subjects: Vec::new(),
-        correction: None,
         learnable: draft.view.settings.learn_from_questions && is_public && !objects,
-        rung: Rung::Specialists,
-        invitations: Vec::new(),
-        timers: Default::default(),
-        posts: Vec::new(),
-        publicity: Default::default(),
-        replied_to: None,
-        recent_letters: Vec::new(),
-        blocked: Default::default(),
-        need_by: None,
-        asked_for: None,
-        level: None,
-        library: None,
-        only_library: false,
-        told: Default::default(),
+        ..Question::new(
+            code.clone(),
+            post.author.clone(),
+            post.place.clone(),
+            Confidential::new(text),
+            draft.now,
+        )
     }
 }
 

@@ -105,6 +105,47 @@ pub enum Told {
 }
 
 impl Question {
+    /// A public question that somebody asked, for which nothing was done yet.
+    pub fn new(
+        code: Code,
+        patron: Account,
+        place: Place,
+        text: Confidential,
+        asked_at: Timestamp,
+    ) -> Question {
+        Question {
+            code,
+            version: 0,
+            patron,
+            visibility: Visibility::Public,
+            language: None,
+            text,
+            warning: None,
+            said: Vec::new(),
+            gone: false,
+            place,
+            asked_at,
+            state: State::Seeking,
+            subjects: Vec::new(),
+            correction: None,
+            learnable: false,
+            rung: Rung::Specialists,
+            invitations: Vec::new(),
+            timers: Default::default(),
+            posts: Vec::new(),
+            publicity: Default::default(),
+            replied_to: None,
+            recent_letters: Vec::new(),
+            blocked: Default::default(),
+            need_by: None,
+            asked_for: None,
+            level: None,
+            library: None,
+            only_library: false,
+            told: Default::default(),
+        }
+    }
+
     /// The librarian who has taken it, if somebody has.
     pub fn owner(&self) -> Option<&AccountId> {
         match &self.state {

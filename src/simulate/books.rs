@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::desk::letter::Delivery;
 use crate::desk::question::State;
 use crate::desk::{
-    AccountId, Code, Input, InputId, Letter, LetterId, Link, Person, Place, PostId, Question, Roster, Step,
+    AccountId, Code, InputId, Letter, LetterId, Link, Person, Place, PostId, Question, Roster, Step,
 };
 
 /// Everything in maps. They are looked things up in, and never gone through in their own order.
@@ -172,23 +172,5 @@ impl Books {
         for id in self.letters_of.remove(code).into_iter().flatten() {
             self.letters.remove(&id);
         }
-    }
-}
-
-/// The account whose row an input may change.
-pub(crate) fn person_of(input: &Input) -> Option<&AccountId> {
-    use crate::desk::Action;
-    match input {
-        Input::Post(post) => Some(&post.author.id),
-        Input::Edited { post, .. } => Some(&post.author.id),
-        // Nothing is overheard here.
-        Input::Timer { .. } | Input::Overheard { .. } | Input::Gone { .. } => None,
-        Input::Delivered { letter, .. } | Input::Refused { letter, .. } => Some(&letter.to.id),
-        Input::Coordinator { action, .. } => match action {
-            Action::AddLibrarian { account, .. } => Some(&account.id),
-            Action::PauseLibrarian { account, .. } | Action::RemoveLibrarian { account } => Some(account),
-            Action::CloseQuestion { .. } | Action::ReleaseQuestion { .. } | Action::JudgeOffer { .. } => None,
-            Action::ReassignQuestion { to, .. } => Some(to),
-        },
     }
 }

@@ -15,7 +15,7 @@ use crate::desk::{
     PostId, ReplyTo, Settings, View, Visibility, outbox,
 };
 use crate::simulate::asking::{self, Asked};
-use crate::simulate::books::{Books, person_of};
+use crate::simulate::books::Books;
 use crate::simulate::dice::{Dice, Stream};
 use crate::simulate::people::{self, DAY, HOUR, MINUTE, Millis, People, SECOND};
 use crate::simulate::population::Population;
@@ -319,7 +319,7 @@ impl<'p> World<'p> {
         if self.books.has_seen(&id) {
             return;
         }
-        let who = person_of(&input);
+        let who = input.whose();
         let mut named: Vec<Code> = Vec::new();
         let mut link = None;
         match &input {

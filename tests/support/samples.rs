@@ -8,10 +8,9 @@
 
 use jiff::Timestamp;
 use stumper::desk::letter::Mention;
-use stumper::desk::question::Rung;
 use stumper::desk::{
     Account, Anchor, Code, Confidential, Content, InputId, Letter, LetterId, Network, Place, Post, Purpose,
-    Question, State, Visibility,
+    Question, Visibility,
 };
 
 /// Somebody on a network where a handle never changes.
@@ -63,35 +62,6 @@ pub fn letter(name: &str, to: Account, content: Content, made_at: Timestamp) -> 
 
 /// A public question for which nobody was asked yet.
 pub fn question(code: Code, patron: Account, text: &str, asked_at: Timestamp) -> Question {
-    Question {
-        code,
-        version: 0,
-        visibility: Visibility::Public,
-        language: None,
-        text: Confidential::new(text),
-        warning: None,
-        said: Vec::new(),
-        gone: false,
-        place: Place::top(patron.id.network, Anchor::new("1")),
-        patron,
-        asked_at,
-        state: State::Seeking,
-        subjects: Vec::new(),
-        correction: None,
-        learnable: false,
-        rung: Rung::Specialists,
-        invitations: Vec::new(),
-        timers: Default::default(),
-        posts: Vec::new(),
-        publicity: Default::default(),
-        replied_to: None,
-        recent_letters: Vec::new(),
-        blocked: Default::default(),
-        need_by: None,
-        asked_for: None,
-        level: None,
-        library: None,
-        only_library: false,
-        told: Default::default(),
-    }
+    let place = Place::top(patron.id.network, Anchor::new("1"));
+    Question::new(code, patron, place, Confidential::new(text), asked_at)
 }

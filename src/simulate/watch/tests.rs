@@ -7,7 +7,6 @@ use super::*;
 use crate::desk::letter::Mention;
 use crate::desk::{self, Account, Confidential, Network, Settings};
 use crate::samples;
-use crate::simulate::books::person_of;
 use crate::simulate::people::{self, account, term};
 use crate::simulate::population;
 use crate::subjects::Subjects;
@@ -64,7 +63,7 @@ impl Scene {
     }
 
     fn view(&self, input: &Input) -> View<'_> {
-        let who = person_of(input);
+        let who = input.whose();
         View {
             settings: &self.settings,
             subjects: &self.subjects,
