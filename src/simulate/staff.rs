@@ -273,8 +273,7 @@ impl Staff<'_> {
         };
         let shares = within(self.goal.minutes);
         let share = mean(&shares);
-        let all: Vec<u32> = (1..=MINUTES_MAX).collect();
-        let enough = all.partition_point(|minutes| mean(&within(f64::from(*minutes))) < self.goal.share);
+        let is_enough = |minutes: &u32| self.goal.share <= mean(&within(f64::from(*minutes)));
         let ids = crate::simulate::people::subject_ids(self.population);
         let shifts = self.kinds.iter().map(|((shift, subjects, is_general), count)| Shift {
             hours: hours_of(*shift),
@@ -289,7 +288,7 @@ impl Staff<'_> {
             share,
             least: shares.iter().copied().fold(1.0, f64::min),
             most: shares.iter().copied().fold(0.0, f64::max),
-            minutes: all.get(enough).copied(),
+            minutes: (1..=MINUTES_MAX).find(is_enough),
             shifts: shifts.collect(),
         }
     }
